@@ -1,0 +1,1 @@
+"""The bundle on disk: written by one writer, sealed by its manifest, verified by anyone."""

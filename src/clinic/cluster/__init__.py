@@ -1,0 +1,1 @@
+"""What is diagnosed: the model of a cluster, and how it is found."""
