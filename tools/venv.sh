@@ -40,7 +40,7 @@ if ! "$python" -I -c 'import ensurepip' 2>/dev/null; then
     fi
     "$python" -I -c 'import ensurepip' 2>/dev/null || {
         say "error: $python can't make an environment: it lacks ensurepip. Install the package python$version-venv, then run this again."
-        exit 1
+        exit 3 # not 1: tools/run_tests.py lists a Python that can't as not run
     }
 fi
 
