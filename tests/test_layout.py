@@ -23,7 +23,7 @@ MUTABLE_DATACLASSES: dict[str, str] = {}
 
 BROAD_CATCHES = {
     "src/clinic/cli/main.py": "the one place that turns an unknown error into one line for a person",
-    "src/clinic/run.py": "a collector that raises becomes one failed record, never a lost bundle",
+    "src/clinic/guard.py": "a collector that raises becomes one failed record, never a lost bundle",
 }
 """The only files that may catch every exception."""
 
