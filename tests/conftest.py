@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+pytest_plugins = ["tools.not_run", "tests.lab.fixtures"]
 
 settings.register_profile("local", deadline=None)
 # A build must say the same thing twice about the same commit.
@@ -22,24 +22,6 @@ _FOREIGN = ("CLINIC_", "SUDO_", "XDG_", "SSH_AUTH_SOCK")
 """Variables, by the beginning of their names, that would make a result depend on who runs the tests."""
 
 _XDG = {"CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share", "CACHE": ".cache"}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Plug in what lies beside the tests and is no package."""
-    for name in ("tools/not_run.py", "tests/lab/fixtures.py"):
-        if (ROOT / name).exists():
-            config.pluginmanager.register(_load(ROOT / name), name)
-
-
-def _load(path: Path) -> object:
-    name = f"clinic_{path.parent.name}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
