@@ -1,0 +1,101 @@
+"""`clinic collect`: discover, plan, ask, run, seal, and say what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+
+from clinic.bundle.layout import safe_path
+from clinic.cli import collect_end, collect_plan
+from clinic.cli.collect_options import Options, steer
+from clinic.cli.options import SizeType, collector_option
+from clinic.cli.output import say
+from clinic.cli.progress import Bars
+from clinic.cli.signals import stopping
+from clinic.host.local import harden
+from clinic.run.prepare import Ready, prepare
+from clinic.run.session import Result, Session, collect, resume
+from clinic.window import resolve
+
+_CONTEXT = {"max_content_width": 100}
+
+
+@click.command("collect", context_settings=_CONTEXT)
+@click.option("-f", "--from", "start", metavar="TIME", help="First moment: RFC 3339, -4h, '2 hours ago', a date.")
+@click.option("-t", "--to", "end", metavar="TIME", help="Last moment; now when not given.")
+@click.option("--around", metavar="TIME", help="One hour before and after TIME instead of --from and --to.")
+@click.option("--profile", metavar="NAME|FILE", help="quick, default, full, or a YAML file.")
+@click.option("--include", "-i", multiple=True, metavar="WHAT", help="Only these: ids, globs, categories, 'default'.")
+@click.option("--exclude", "-x", multiple=True, metavar="WHAT", help="Not these.")
+@click.option("--role", "-R", "roles", multiple=True, metavar="ROLE", help="Only instances of this role or component.")
+@click.option("--node", "-N", "nodes", multiple=True, metavar="HOST[:PORT]", help="Only these hosts or instances.")
+@collector_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory of the bundle.")
+@click.option("--case", default="", metavar="ID", help="The support case it is for.")
+@click.option("--note", default="", metavar="TEXT", help="What is wrong, in your words; it goes into the bundle.")
+@click.option("-c", "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Items at once.")
+@click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
+@click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
+@click.option("--dry-run", is_flag=True, help="Print what would be read, and how much; collect nothing.")
+@click.option("--offline", is_flag=True, help="With --dry-run: contact and read nothing, so no estimates.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before collecting. It agrees to nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan or the result as JSON.")
+@click.option("--resume", "resumed", type=click.Path(path_type=Path), metavar="DIR", help="Go on in DIR.")
+def command(**values: object) -> int:
+    """Collect a bundle from this machine and the database processes on it.
+
+    Everything stays on this machine: the bundle is a local directory, and nothing is sent.
+
+    \b
+    Examples:
+      clinic collect                                   the last two hours
+      clinic collect --from -4h --case 12345
+      clinic collect --around 2026-11-25T10:30
+      clinic collect --dry-run --include storage       what would be read
+      clinic collect --profile quick -y                before a restart
+      clinic collect --resume clinic-db1-20261125T103000Z
+    """
+    return run(Options(**values))  # type: ignore[arg-type]  # click hands over what the decorators declare
+
+
+def run(options: Options) -> int:
+    """Do what `options` ask for; the exit code."""
+    options.check()
+    if options.resumed is not None:
+        return _end(_resume(options.resumed), options)
+    harden()
+    window = resolve(options.start, options.end, around=options.around)
+    steering = steer(options)
+    ready = prepare(steering, window, offline=options.offline)
+    try:
+        if options.dry_run:
+            collect_plan.show(ready, as_json=options.as_json)
+            return 0
+        directory = options.output or _default_directory(ready)
+        if not collect_plan.agreed(ready, directory, yes=options.yes, quiet=options.as_json):
+            say("Nothing was collected.", err=True)
+            return 0
+        session = Session(ready, steering, case=options.case, note=options.note)
+        with Bars() as bars, stopping(bars) as watch:
+            result = collect(session, directory, bars, watch)
+        return _end(result, options)
+    finally:
+        ready.common.close()
+
+
+def _resume(directory: Path) -> Result:
+    harden()
+    with Bars() as bars, stopping(bars) as watch:
+        return resume(directory, bars, watch)
+
+
+def _default_directory(ready: Ready) -> Path:
+    name = safe_path(ready.plan.target.cluster.name).replace("/", "-")
+    return Path(f"clinic-{name}-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}")
+
+
+def _end(result: Result, options: Options) -> int:
+    collect_end.show(result, as_json=options.as_json)
+    return result.fault.exit_code if result.fault is not None else 0

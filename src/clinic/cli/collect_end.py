@@ -1,0 +1,92 @@
+"""The last lines of a run: what was collected, what is missing and why, where it is, what to type next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from clinic.bundle.record import Record
+from clinic.cli.output import print_json, say
+from clinic.outcome import Reason, Status
+from clinic.run.footprint import CONTROL
+from clinic.run.session import Result
+from clinic.units import human_duration, human_size, plural
+
+SHOWN = 12
+"""Missing items that the end names; the rest is counted, and `clinic inspect` has them all."""
+
+
+def show(result: Result, *, as_json: bool) -> None:
+    """Print how the run ended."""
+    if as_json:
+        print_json(_as_json(result))
+        return
+    records = result.sealed.manifest.records
+    say()
+    say(_collected(records), bold=True)
+    _show_missing([record for record in records if record.incomplete])
+    _show_denied([record for record in records if record.reason is Reason.NOT_PERMITTED])
+    say(_place(result))
+    say(f"Bundle id {result.sealed.bundle_id}")
+    say(f"Next: clinic inspect {result.sealed.path}")
+    if result.fault is not None:
+        say(f"{result.fault.message} (exit code {result.fault.exit_code}).", colour="yellow")
+
+
+def _collected(records: Sequence[Record]) -> str:
+    count = Counter(record.status for record in records)
+    parts = [f"{count[status]} {str(status).replace('_', ' ')}" for status in Status if count[status]]
+    plain = sum(record.plain for record in records)
+    return f"Collected {plural(len(records), 'item')}: {', '.join(parts)}; {human_size(plain)} before compression."
+
+
+def _show_missing(missing: Sequence[Record]) -> None:
+    if not missing:
+        return
+    say("Incomplete or missing:", colour="yellow")
+    for record in missing[:SHOWN]:
+        where = record.entry.instance or record.entry.host
+        say(f"  {record.entry.id} {where}: {record.status} ({record.reason}) {record.message}")
+        if record.fix:
+            say(f"    fix: {record.fix}")
+    if len(missing) > SHOWN:
+        say(f"  and {len(missing) - SHOWN} more: clinic inspect lists them all")
+
+
+def _show_denied(denied: Sequence[Record]) -> None:
+    """One line for everything that more rights would bring."""
+    if denied:
+        fixes = Counter(record.fix for record in denied if record.fix)
+        fix = f": {fixes.most_common(1)[0][0]}" if fixes else ""
+        say(f"Not permitted: {plural(len(denied), 'item')} left out{fix}")
+
+
+def _place(result: Result) -> str:
+    manifest = result.sealed.manifest
+    cost = manifest.footprint[CONTROL]
+    return (
+        f"Bundle {result.sealed.path}: {human_size(sum(record.stored for record in manifest.records))} on disk, "
+        f"{human_duration(cost['seconds'])}, {cost['cpu_seconds']:.1f} s of CPU. Nothing was sent."
+    )
+
+
+def _as_json(result: Result) -> dict[str, Any]:
+    sealed, fault = result.sealed, result.fault
+    return {
+        "bundle": str(sealed.path),
+        "id": sealed.bundle_id,
+        "exit_code": fault.exit_code if fault is not None else 0,
+        "complete": fault is None,
+        "message": fault.message if fault is not None else "",
+        "statuses": dict(Counter(str(record.status) for record in sealed.manifest.records)),
+        "missing": [
+            {
+                "id": record.entry.id, "host": record.entry.host, "instance": record.entry.instance,
+                "status": str(record.status), "reason": str(record.reason), "message": record.message,
+                "fix": record.fix,
+            }
+            for record in sealed.manifest.records
+            if record.incomplete
+        ],
+    }  # fmt: skip

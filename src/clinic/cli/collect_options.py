@@ -1,0 +1,120 @@
+"""The command line of `clinic collect` as values, and what it comes to with the profile and the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinic import profile
+from clinic.errors import UsageError
+from clinic.plan import Selection
+from clinic.run.prepare import Steering
+from clinic.units import parse_duration
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `clinic collect` as values."""
+
+    start: str | None = None
+    """`--from`."""
+
+    end: str | None = None
+    """`--to`."""
+
+    around: str | None = None
+    """`--around`."""
+
+    profile: str | None = None
+    """`--profile`."""
+
+    include: tuple[str, ...] = ()
+    """`--include`, commas not yet split."""
+
+    exclude: tuple[str, ...] = ()
+    """`--exclude`."""
+
+    roles: tuple[str, ...] = ()
+    """`--role`."""
+
+    nodes: tuple[str, ...] = ()
+    """`--node`."""
+
+    collectors: tuple[str, ...] = ()
+    """`--collector`."""
+
+    output: Path | None = None
+    """`-o`."""
+
+    case: str = ""
+    """`--case`."""
+
+    note: str = ""
+    """`--note`."""
+
+    concurrency: int = 8
+    """`-c`."""
+
+    deadline: str | None = None
+    """`--deadline`."""
+
+    max_size: int | None = None
+    """`--max-size`, bytes."""
+
+    dry_run: bool = False
+    """`--dry-run`."""
+
+    offline: bool = False
+    """`--offline`."""
+
+    yes: bool = False
+    """`-y`."""
+
+    as_json: bool = False
+    """`--json`."""
+
+    resumed: Path | None = None
+    """`--resume`."""
+
+    def check(self) -> None:
+        """Raise `UsageError` for options that contradict each other."""
+        if self.offline and not self.dry_run:
+            raise UsageError("--offline goes with --dry-run", hint="clinic collect --dry-run --offline")
+        steering = (
+            self.start, self.end, self.around, self.profile, self.include, self.exclude, self.roles, self.nodes,
+            self.collectors, self.output, self.case, self.note,
+        )  # fmt: skip
+        if self.resumed is not None and any(steering):
+            raise UsageError(
+                "--resume takes window, selection, case and note from the bundle", hint="leave those options out"
+            )
+
+
+def steer(options: Options) -> Steering:
+    """What `options`, the profile and the user's configuration come to. Raises `UsageError`, `Refused`."""
+    config = profile.read_config()
+    chosen = profile.find_profile(options.profile or config.profile)
+    selection = Selection(
+        include=_split(options.include) or chosen.include,
+        exclude=(*chosen.exclude, *_split(options.exclude)),
+        roles=_split(options.roles),
+        nodes=_split(options.nodes),
+        volatility=chosen.volatility,
+    )
+    return Steering(
+        selection,
+        profile=chosen.name,
+        collectors=tuple(_absolute(name) for name in (*config.collectors, *options.collectors)),
+        deadline=parse_duration(options.deadline) if options.deadline is not None else chosen.deadline,
+        max_size=options.max_size if options.max_size is not None else chosen.max_size,
+        concurrency=options.concurrency,
+    )
+
+
+def _split(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+
+
+def _absolute(name: str) -> str:
+    return str(Path(name).expanduser().absolute()) if "/" in name or name.endswith((".yaml", ".yml")) else name

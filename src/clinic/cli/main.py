@@ -1,0 +1,118 @@
+"""The command `clinic`: finds the command that was asked for, and catches every error once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+import clinic
+from clinic.errors import ClinicError, Interrupted
+
+COMMANDS = {
+    "collect": "Collect a bundle from a cluster or this machine.",
+    "collectors": "List what can be collected, and what each item reads.",
+    "doctor": "Say what this account can and can't collect here, and the fix.",
+    "inspect": "Show what is inside a bundle, what is missing, and why.",
+    "seal": "Seal a bundle whose run was cut short.",
+    "verify": "Check that a bundle is exactly what its manifest says.",
+}
+"""Every command with its line of help: known without importing any of them, so that --help is instant."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is run or its own help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, sorted."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command in the module of its name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"clinic.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, from the table alone."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value and not ctx.resilient_parsing:
+        click.echo(f"clinic {clinic.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version.")
+@click.option("--verbose", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, verbose: bool) -> None:
+    """Gather what a support engineer needs from a sick database cluster.
+
+    Everything goes into one local bundle. Nothing is sent anywhere.
+
+    \b
+    Examples:
+      clinic collect                   this machine, the last two hours
+      clinic collect --dry-run         what would be read, and how much
+      clinic inspect BUNDLE            what is inside, what is missing and why
+    """
+    ctx.obj = verbose
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code of what happened."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(words))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the command line `words`; the exit code. Every error ends here as one message."""
+    try:
+        code = cli.main(list(words), prog_name="clinic", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _report(Interrupted("stopped"), words)
+    except BrokenPipeError:
+        # The reader of a pipe went away; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ClinicError as error:
+        return _report(error, words)
+    except Exception as error:  # noqa: BLE001  # the one catch of what nobody expected
+        return _report(ClinicError(_describe(error)), words)
+
+
+def _describe(error: Exception) -> str:
+    """An unexpected error in a line; its text passes the redactor, since it may quote what it choked on."""
+    from clinic.redact import Redactor  # only when something went wrong
+    from clinic.secret import SecretRegister
+
+    return Redactor(SecretRegister()).text(f"{type(error).__name__}: {error}")
+
+
+def _report(error: ClinicError, words: Sequence[str]) -> int:
+    click.secho(f"clinic: {error.message}", err=True, fg="red")
+    if error.hint:
+        click.echo(f"  next: {error.hint}", err=True)
+    if "--verbose" in words:
+        traceback.print_exc()
+    return error.exit_code

@@ -1,0 +1,54 @@
+"""What commands print: tables that fit the terminal, text made harmless, JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+_HARMLESS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_HARMLESS_LINE = {code: text for code, text in _HARMLESS.items() if code not in (9, 10)}
+
+COLOURS = {"ok": "green", "partial": "yellow", "skipped": "bright_black"}
+"""Colour of a status; red for what is not here."""
+
+
+def harmless(text: str, *, lines: bool = False) -> str:
+    """`text` with control characters written out: a node's data must not steer the reader's terminal."""
+    return text.translate(_HARMLESS_LINE if lines else _HARMLESS)
+
+
+def say(text: str = "", *, err: bool = False, colour: str | None = None, bold: bool = False) -> None:
+    """Print a line, made harmless."""
+    click.secho(harmless(text, lines=True), err=err, fg=colour, bold=bold or None)
+
+
+def status_text(status: str) -> str:
+    """A status in its colour."""
+    return click.style(status, fg=COLOURS.get(status, "red"))
+
+
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = (), err: bool = False
+) -> None:
+    """Print `rows` in columns; those numbered in `right` are set to the right, the last one takes what is left."""
+    texts = [[harmless(str(cell)) for cell in row] for row in rows]
+    widths = [max([len(head), *(len(row[index]) for row in texts)]) for index, head in enumerate(heads)]
+    terminal = (sys.stderr if err else sys.stdout).isatty()
+    total = shutil.get_terminal_size((120, 24)).columns if terminal else 10_000
+    for number, row in enumerate([list(heads), *texts]):
+        cells = [
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        line = "  ".join(cells).rstrip()
+        click.secho(line if len(line) <= total else line[: total - 1] + "…", bold=number == 0, err=err)
+
+
+def print_json(data: Any) -> None:
+    """Print `data` as JSON for a script."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM while collecting: the first lets running items end, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from clinic.progress import Progress
+from clinic.run.engine import Engine
+
+
+class _Handler:
+    """Counts signals and hands them to the engine."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._engine: Engine | None = None
+        self._count = 0
+
+    def watch(self, engine: Engine) -> None:
+        """Signals go to `engine` from now on, also one that came before."""
+        self._engine = engine
+        if self._count:
+            engine.stop()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._count += 1
+        if self._engine is None:
+            return
+        if self._count == 1:
+            self._engine.stop()
+            self._progress.say("Stopping: running items may end, then the bundle is sealed. Once more stops at once.")
+        else:
+            self._engine.cancel()
+
+
+@contextmanager
+def stopping(progress: Progress) -> Iterator[Callable[[Engine], None]]:
+    """Within it SIGINT and SIGTERM stop the engine that is handed to what it yields."""
+    handler = _Handler(progress)
+    earlier = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield handler.watch
+    finally:
+        for number, action in earlier.items():
+            signal.signal(number, action)

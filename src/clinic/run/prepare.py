@@ -1,0 +1,135 @@
+"""Before a run: load the collectors, find the cluster, declare the plan, look at what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from clinic import registry
+from clinic.bundle.manifest import Option
+from clinic.cluster.discover import discover_local
+from clinic.collector import Target
+from clinic.deadline import Deadline
+from clinic.errors import UsageError
+from clinic.host.local import LocalHost
+from clinic.kinds import Volatility
+from clinic.plan import Plan, Selection, declare, look, share
+from clinic.redact import Redactor
+from clinic.run.doors import AttemptDoors, Common
+from clinic.run.engine import Bounds
+from clinic.secret import SecretRegister
+from clinic.window import Window
+
+LOOK_SECONDS = 10.0
+"""Bound of one look at a source for its estimate: the plan is on the screen in time, whatever hangs."""
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What selects and bounds a run; stored in the bundle so that `--resume` can do the same again."""
+
+    selection: Selection
+    """What is wanted."""
+
+    profile: str = "default"
+    """Name of the profile."""
+
+    collectors: tuple[str, ...] = ()
+    """Third parties' collectors, by name or absolute path."""
+
+    deadline: float | None = None
+    """Seconds for all items."""
+
+    max_size: int | None = None
+    """Stored bytes."""
+
+    concurrency: int = 8
+    """Items at once."""
+
+    def values(self) -> dict[str, Option]:
+        """As the journal and the manifest hold it."""
+        chosen = self.selection
+        return {
+            "include": chosen.include, "exclude": chosen.exclude, "roles": chosen.roles, "nodes": chosen.nodes,
+            "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
+            "deadline": self.deadline, "max_size": self.max_size, "concurrency": self.concurrency,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, profile: str, values: Mapping[str, Option]) -> Steering:
+        """What `values()` gave, read back. Raises `UsageError` where it is not that."""
+        try:
+            selection = Selection(
+                _words(values["include"]), _words(values["exclude"]), _words(values["roles"]), _words(values["nodes"]),
+                Volatility[str(values["volatility"]).upper()],
+            )  # fmt: skip
+            deadline, max_size = values.get("deadline"), values.get("max_size")
+            return cls(
+                selection, profile, _words(values["collectors"]),
+                float(str(deadline)) if deadline is not None else None,
+                int(str(max_size)) if max_size is not None else None, int(str(values["concurrency"])),
+            )  # fmt: skip
+        except (KeyError, ValueError) as error:
+            raise UsageError(
+                f"the bundle does not hold the options of its run: {error}", hint="collect anew in another directory"
+            ) from error
+
+    @property
+    def bounds(self) -> Bounds:
+        """For the scheduler."""
+        return Bounds(total=self.concurrency, deadline=self.deadline)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A plan with the doors it needs; `close` it when it is not run."""
+
+    plan: Plan
+    """What will be collected."""
+
+    common: Common
+    """Doors to the machines."""
+
+    redactor: Redactor
+    """Knows the secrets learned so far."""
+
+    bounds: Bounds
+    """How much at once, how long."""
+
+    looked: bool
+    """Whether sources were looked at for estimates."""
+
+
+def _words(value: Option) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def load(names: tuple[str, ...]) -> list[registry.Found]:
+    """The built-in collectors and those that were named. Raises `UsageError` where two claim one name."""
+    found = [*registry.builtin(), *registry.named(names)]
+    twice = registry.duplicates(found)
+    if twice:
+        raise UsageError(
+            f"two collectors are called {', '.join(twice)}", hint="rename the one that was named with --collector"
+        )
+    return found
+
+
+def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Ready:
+    """Everything up to the question. `offline` contacts nothing and leaves the estimates out.
+
+    Raises `UsageError`, `Refused`.
+    """
+    found = load(steering.collectors)
+    redactor = Redactor(register := SecretRegister())
+    cluster = discover_local(redactor)
+    named = tuple(one.collector.name for one in found if one.foreign)
+    selection = replace(steering.selection, include=(*steering.selection.include, *named))
+    target = Target(cluster, window)
+    plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
+    common = Common(cluster, window, register, lambda machine: LocalHost(machine.name))
+    if not offline:
+        plan = look(plan, lambda planned: AttemptDoors(common, Deadline(LOOK_SECONDS)))
+    if steering.max_size is not None:
+        plan = share(plan, steering.max_size)
+    return Ready(plan, common, redactor, steering.bounds, looked=not offline)
