@@ -1,0 +1,88 @@
+"""The lab for pytest: loaded by the root conftest with `pytest_plugins = ["tests.lab.fixtures"]`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.lab.control import running
+from tests.lab.monitoring import http_ok
+from tests.lab.state import Lab, LabError, NotHere, Server, load
+
+VARIABLE = "CLINIC_LAB_DIR"
+NAMED_LAB = os.environ.get(VARIABLE)
+"""The directory of a lab that is up already, for tests to use instead of their own. Read at once: every
+single test runs without Clinic's variables."""
+
+DATA_SECONDS = 30
+"""Prometheus looks for targets and Alertmanagers every five seconds, the first time after five."""
+
+ALERTS = {"LabAlwaysFiring", "LabTargetDown"}
+
+
+class LabOfTests(Lab):
+    """A lab whose absent servers end a test as not run, with the reason."""
+
+    def server(self, name: str) -> Server:
+        """The server called `name`; where it can't be had the test is skipped as `not run: <reason>`."""
+        try:
+            return super().server(name)
+        except NotHere as error:
+            pytest.skip(f"not run: {error}")
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Iterator[LabOfTests]:
+    """Real servers on loopback: the lab that CLINIC_LAB_DIR names, or one of this session's own."""
+    if NAMED_LAB:
+        yield _of_tests(_already_up(Path(NAMED_LAB)))
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="clinic-lab-") as directory,
+        running(Path(directory), lambda text: _say(request.config, text)) as own,
+    ):
+        yield _of_tests(own)
+
+
+@pytest.fixture(scope="session")
+def scraped_lab(lab: LabOfTests) -> LabOfTests:
+    """The lab, once Prometheus has scraped all of it and both alerts have reached Alertmanager."""
+    prometheus, alertmanager = lab.prometheus, lab.alertmanager
+    deadline = time.monotonic() + DATA_SECONDS
+    while _firing(alertmanager) != ALERTS or _unscraped(prometheus):
+        if time.monotonic() > deadline:
+            raise LabError(f"no data after {DATA_SECONDS} s; see {prometheus.log} and {alertmanager.log}")
+        time.sleep(0.2)
+    return lab
+
+
+def _of_tests(lab: Lab) -> LabOfTests:
+    return LabOfTests(**{field.name: getattr(lab, field.name) for field in dataclasses.fields(lab)})
+
+
+def _already_up(directory: Path) -> Lab:
+    lab = load(directory)
+    if lab is None or not lab.alive():
+        raise LabError(f"{VARIABLE} names {directory}, where no lab is up; start it with `make lab-up`")
+    return lab
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """Shown at once, whatever pytest captures."""
+    config.get_terminal_writer().line(f"\n{text}")
+
+
+def _firing(alertmanager: Server) -> set[str]:
+    alerts = json.loads(http_ok(f"{alertmanager.url}/api/v2/alerts"))
+    return {alert["labels"]["alertname"] for alert in alerts}
+
+
+def _unscraped(prometheus: Server) -> bool:
+    targets = json.loads(http_ok(f"{prometheus.url}/api/v1/targets"))["data"]["activeTargets"]
+    return not targets or any(target["health"] == "unknown" for target in targets)
