@@ -15,6 +15,9 @@ Where = tuple["str | int", ...]
 LIMIT = 4 * 1024 * 1024
 """Bytes; no file that a person writes is longer, and a YAML bomb is stopped before it is read."""
 
+DEEPEST = 50
+"""Levels of nesting; the parser's time grows with their square."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -101,8 +104,7 @@ def load(path: Path) -> Document:
     if len(text) > LIMIT:
         raise UsageError(f"{path} is longer than {LIMIT} bytes", hint="that is no file of this kind")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise UsageError(f"{path} uses YAML aliases", hint="write the values out; aliases can hide a bomb")
+        _refuse_bombs(path, text)
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         lines: dict[Where, int] = {}
@@ -113,6 +115,16 @@ def load(path: Path) -> Document:
         line = f":{mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or "it can't be read"
         raise UsageError(f"{path}{line} is not valid YAML: {what}", hint=f"mend {path}") from error
+
+
+def _refuse_bombs(path: Path, text: bytes) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise UsageError(f"{path} uses YAML aliases", hint="write the values out; aliases can hide a bomb")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise UsageError(f"{path} is nested deeper than {DEEPEST} levels", hint="that is no file of this kind")
 
 
 def _note_lines(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -> None:
