@@ -138,6 +138,7 @@ class Etcd(Program):
             "listen-peer-urls": peer,
             "initial-advertise-peer-urls": peer,
             "initial-cluster": f"lab={peer}",
+            "enable-grpc-gateway": True,  # on by default, but not with a configuration file (3.4)
             # It votes alone: no reason to wait a second for others.
             "heartbeat-interval": 20,
             "election-timeout": 200,

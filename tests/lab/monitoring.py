@@ -44,7 +44,7 @@ def http_ok(url: str) -> str:
         try:
             answer = session.get(url, timeout=2, allow_redirects=False)
         except requests.RequestException as error:
-            raise NotReady(f"no answer from {url}: {error}") from error
+            raise NotReady(f"no answer from {url} ({type(error).__name__})") from error
     if answer.status_code != 200:
         raise NotReady(f"{url} answered {answer.status_code}: {answer.text[:200]}")
     return answer.text

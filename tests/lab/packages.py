@@ -68,7 +68,7 @@ def _install(programs: Sequence[Program], say: Callable[[str], None]) -> None:
         raise CannotInstall("installing it needs root")
     with _alone():
         if not any(LISTS.glob("*_Packages*")):
-            _apt(["update"], say)
+            _update(say)
         choices = [packages for program in programs for packages in _absent_tools(program)]
         chosen = sorted(_known(choices))
         if not chosen:
@@ -79,7 +79,7 @@ def _install(programs: Sequence[Program], say: Callable[[str], None]) -> None:
                 _apt(["install", *chosen], say)
             except CannotInstall:
                 # The lists may be older than the archive, which keeps no old versions.
-                _apt(["update"], say)
+                _update(say)
                 _apt(["install", *chosen], say)
         _disable_services(chosen)
 
@@ -92,8 +92,14 @@ def _known(choices: Sequence[Sequence[str]]) -> set[str]:
     return {found[0] for packages in choices if (found := [name for name in packages if name in known])}
 
 
+def _update(say: Callable[[str], None]) -> None:
+    say("reading Debian's lists of packages")
+    _apt(["update"], say)
+
+
 def _apt(arguments: Sequence[str], say: Callable[[str], None]) -> None:
     options = ["-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
+    options += ["-o", "Dpkg::Options::=--force-confold"]  # a changed configuration file is no question to ask
     try:
         done = _run(["apt-get", *options, *arguments])
     except subprocess.TimeoutExpired as error:

@@ -19,9 +19,15 @@ class Ports:
         self._held: list[socket.socket] = []
 
     def take(self) -> int:
-        """A free port, kept until this process ends."""
+        """A free port, kept until `close`."""
         held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind((LOOPBACK, 0))
         self._held.append(held)
         return int(held.getsockname()[1])
+
+    def close(self) -> None:
+        """Gives all of them up."""
+        for held in self._held:
+            held.close()
+        self._held.clear()

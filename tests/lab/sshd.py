@@ -59,7 +59,7 @@ class Sshd(Program):
             return None
         fields = [line.split(":") for line in SHADOW.read_text().splitlines()]
         if any(entry[0] == self.user() and entry[1].startswith("!") for entry in fields):
-            return "sshd lets no locked account in, and root is locked (passwd -S root)"
+            return "it lets no locked account in, and root is locked (passwd -S root)"
         return None
 
 

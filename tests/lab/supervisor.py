@@ -158,6 +158,7 @@ class Supervisor:
 
     def _end(self) -> None:
         stop_all(self._running)
+        self._ports.close()
         if self._root != self._directory:
             shutil.rmtree(self._root, ignore_errors=True)
         if self._owner_gone():
