@@ -1,0 +1,61 @@
+"""Private keys and key stores: which files are never opened, by name or by how they begin."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+HEAD = 64 * 1024
+"""How many first bytes `is_key` wants to see."""
+
+_NAMES = (
+    "*.key", "*.p12", "*.pfx", "*.jks", "*.jceks", "*.keystore", "*.keytab", "*.kdbx", "*.ppk",
+    "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "ssh_host_*_key",
+)  # fmt: skip
+_PUBLIC = ("*.pub", "*-cert.pub")
+_PASSWORDS = frozenset(
+    {"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/security/opasswd"}
+)
+_CERTIFICATE_NAMES = ("*.pem", "*.crt", "*.cer", "*.cert", "*.chain", "*.bundle")
+
+_PEM = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+_BEGINS = (
+    b"\xfe\xed\xfe\xed",  # Java key store, JKS (sun.security.provider.JavaKeyStore)
+    b"\xce\xce\xce\xce",  # Java key store, JCEKS
+    b"\x05\x02\x00\x00",  # Kerberos keytab, version 2, big-endian
+    b"PuTTY-User-Key-File-",
+    b"AGE-SECRET-KEY-1",
+    b"openssh-key-v1\x00",
+)
+_DER_KEYS = re.compile(
+    rb"\x30(?:[\x00-\x7f]|[\x81-\x84][\x00-\xff]{1,4}?)"  # a SEQUENCE and its length (X.690)
+    rb"(?:\x02\x01\x03\x30"  # PKCS#12: version 3, then the contents (RFC 7292)
+    rb"|\x02\x01[\x00\x01]\x30[\x00-\xff]\x06"  # PKCS#8: version, then an algorithm's identifier (RFC 5958)
+    rb"|\x02\x01\x00\x02\x82"  # RSA key: version 0, then a long modulus (RFC 8017)
+    rb"|\x02\x01\x01\x04[\x00-\xff])",  # elliptic curve key: version 1, then octets (RFC 5915)
+)
+
+
+def is_key_name(path: str) -> bool:
+    """Whether a file of this path is a private key, a key store or the system's passwords by its name."""
+    name = PurePosixPath(path).name.lower()
+    if path in _PASSWORDS:
+        return True
+    return any(fnmatchcase(name, key) for key in _NAMES) and not any(
+        fnmatchcase(name, one) for one in _PUBLIC
+    )
+
+
+def is_key(path: str, head: bytes) -> bool:
+    """Whether a file that begins with `head` is one by its content.
+
+    A file of certificates is searched for a key anywhere in `head`; another text may quote one (a log does),
+    so there only the very beginning counts.
+    """
+    if head.startswith(_BEGINS) or _DER_KEYS.match(head):
+        return True
+    name = PurePosixPath(path).name.lower()
+    if any(fnmatchcase(name, pattern) for pattern in _CERTIFICATE_NAMES):
+        return _PEM.search(head) is not None
+    return _PEM.match(head.lstrip(b"\xef\xbb\xbf \t\r\n")) is not None
