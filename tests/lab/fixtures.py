@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.capture import CaptureManager
 from tests.lab.control import running
 from tests.lab.monitoring import http_ok
 from tests.lab.state import Lab, LabError, NotHere, Server, load
@@ -74,8 +75,11 @@ def _already_up(directory: Path) -> Lab:
 
 
 def _say(config: pytest.Config, text: str) -> None:
-    """Shown at once, whatever pytest captures."""
-    config.get_terminal_writer().line(f"\n{text}")
+    """Shown at once, although pytest captures what is printed."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    assert isinstance(capture, CaptureManager)
+    with capture.global_and_fixture_disabled():
+        config.get_terminal_writer().line(f"\n{text}")
 
 
 def _firing(alertmanager: Server) -> set[str]:
