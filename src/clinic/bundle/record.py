@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from clinic.bundle.layout import COMPRESSED
 from clinic.outcome import Reason, Status
 
 
@@ -82,6 +83,16 @@ class FileEntry:
 
     message: str = ""
     """The reason for people."""
+
+    @property
+    def compressed(self) -> bool:
+        """Whether its stored bytes are zstd frames. Nothing else in a bundle has that ending."""
+        return self.path.endswith(COMPRESSED)
+
+    @property
+    def name(self) -> str:
+        """Its path without the ending of the compression."""
+        return self.path.removesuffix(COMPRESSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""One file of a bundle as a stream of plain bytes: never led outside, never more than the manifest says."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from clinic.bundle.record import FileEntry
+from clinic.errors import BadBundle
+
+LARGEST_WINDOW = 1 << 23
+"""Bytes that a frame may make its reader keep: 8 MiB, what RFC 8878 asks every decoder to support."""
+
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+# A FIFO put in a file's place would block the open for ever.
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+
+
+def open_stored(root: Path, path: str) -> BinaryIO:
+    """The stored bytes of the regular file `path` below `root`. No link is followed below `root`.
+
+    Raises `BadBundle` where there is no such file. `path` must be confined.
+    """
+    try:
+        number = _open_steps(root, path.split("/"))
+    except OSError as error:
+        raise BadBundle(f"{path!r} can't be read: {error.strerror}") from error
+    stream = os.fdopen(number, "rb")
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        stream.close()
+        raise BadBundle(f"{path!r} is not a regular file")
+    return stream
+
+
+def _open_steps(root: Path, parts: list[str]) -> int:
+    if os.open not in os.supports_dir_fd:
+        return os.open(root.joinpath(*parts), _READ)
+    folder = os.open(root, _READ | os.O_DIRECTORY)
+    for part in parts[:-1]:
+        try:
+            inner = os.open(part, _READ | os.O_DIRECTORY | _NO_LINK, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = inner
+    try:
+        return os.open(parts[-1], _READ | _NO_LINK | _NO_WAIT, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def open_plain(root: Path, file: FileEntry) -> BinaryIO:
+    """The plain bytes of `file` below `root`, in constant memory.
+
+    Reading raises `BadBundle` where they are not exactly as many as `file` says, before giving one too many.
+    """
+    stored = open_stored(root, file.path)
+    if not file.compressed:
+        return io.BufferedReader(_Exactly(stored, file))
+    decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
+    # Several frames in a row are one content for `zstd -dc`, so they are here.
+    frames = decompressor.stream_reader(stored, read_across_frames=True, closefd=True)
+    return io.BufferedReader(_Exactly(cast("BinaryIO", frames), file))
+
+
+class _Exactly(io.RawIOBase):
+    """Passes the plain bytes of a file on and counts them."""
+
+    def __init__(self, source: BinaryIO, file: FileEntry) -> None:
+        self._source = source
+        self._file = file
+        self._left = file.plain
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer is all that comes
+        # One byte more than is left is asked for, to see whether there is one.
+        data = self._read(min(len(buffer), self._left + 1))
+        if len(data) > self._left:
+            verb = "expands to" if self._file.compressed else "holds"
+            raise BadBundle(f"{self._file.path!r} {verb} more than the {self._file.plain:,} bytes it should")
+        if not data and self._left:
+            held = self._file.plain - self._left
+            raise BadBundle(f"{self._file.path!r} ends after {held:,} of {self._file.plain:,} bytes")
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._source.read(size)
+        except zstandard.ZstdError as error:
+            raise BadBundle(f"{self._file.path!r} is not what zstd wrote: {error}") from error
+        except OSError as error:
+            raise BadBundle(f"{self._file.path!r} can't be read: {error.strerror}") from error
+
+    def close(self) -> None:
+        if not self.closed:
+            self._source.close()
+        super().close()

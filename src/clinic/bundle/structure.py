@@ -1,0 +1,185 @@
+"""Whether a directory is the bundle that its manifest describes, seen without reading the files' contents."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, SUMMARY, SUMS, UNLISTED, fold, is_confined
+from clinic.bundle.manifest import LARGEST, Manifest
+from clinic.bundle.member import open_stored
+from clinic.bundle.record import FileEntry
+from clinic.errors import BadBundle
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_SUM_LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What was found in a directory."""
+
+    manifest: Manifest | None
+    """What it says of itself; None when that can't be read."""
+
+    id: str
+    """The bundle's id: SHA-256 of the manifest."""
+
+    defects: tuple[str, ...]
+    """Everything that is not as it should be, a line each."""
+
+    sound: tuple[FileEntry, ...] = ()
+    """The listed files that are there in their size; whether their contents are right was not looked at."""
+
+
+def examine(root: Path) -> Structure:
+    """Compare the manifest, `SHA256SUMS` and the directory's listing with each other.
+
+    Raises `BadBundle` where `root` is no sealed bundle at all.
+    """
+    _require_sealed(root)
+    defects: list[str] = []
+    try:
+        raw = read_whole(root, MANIFEST)
+        sums = dict(_read_sums(root, defects))
+        identity = hashlib.sha256(raw).hexdigest()
+        if sums.pop(MANIFEST, identity) != identity:
+            defects.append(f"{SUMS} has another digest of {MANIFEST!r} than the file")
+        manifest = Manifest.from_json(raw)
+    except BadBundle as error:
+        return Structure(None, "", (*defects, error.message))
+    listed = {file.path: file for file in _listed(manifest, defects)}
+    defects += _compare_sums(listed, sums)
+    sound: list[FileEntry] = []
+    defects += _compare_disk(root, listed, sound)
+    return Structure(manifest, identity, tuple(defects), tuple(sound))
+
+
+def _require_sealed(root: Path) -> None:
+    if not root.is_dir():
+        raise BadBundle(f"{root} is not a directory", hint="name the directory of a bundle")
+    if not os.path.lexists(root / MANIFEST):
+        if os.path.lexists(root / JOURNAL):
+            raise BadBundle(
+                f"{root} is not sealed: its run did not come to an end",
+                hint="clinic collect --resume DIR completes it, clinic seal DIR seals what there is",
+            )
+        raise BadBundle(
+            f"{root} is not a bundle: it has no {MANIFEST}", hint="name the directory of a bundle"
+        )
+
+
+def read_whole(root: Path, name: str, *, limit: int = LARGEST) -> bytes:
+    """The bytes of one of the fixed files. Raises `BadBundle` when it is not there, or absurdly large."""
+    with open_stored(root, name) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise BadBundle(f"{name!r} is larger than {limit:,} bytes")
+    return data
+
+
+def _read_sums(root: Path, defects: list[str]) -> Iterator[tuple[str, str]]:
+    """Path and digest of each line."""
+    try:
+        lines = read_whole(root, SUMS).decode("utf-8", "backslashreplace").split("\n")
+    except BadBundle as error:
+        defects.append(error.message)
+        return
+    if lines.pop():
+        defects.append(f"{SUMS} is cut short")
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        match = _SUM_LINE.match(line)
+        if match is None:
+            defects.append(f"{SUMS}: line {number} is not a digest, two blanks and a path")
+        elif match[2] in seen:
+            defects.append(f"{SUMS} lists {match[2]!r} twice")
+        else:
+            seen.add(match[2])
+            yield match[2], match[1]
+    if MANIFEST not in seen:
+        defects.append(f"{SUMS} does not list {MANIFEST!r}")
+
+
+def _listed(manifest: Manifest, defects: list[str]) -> Iterator[FileEntry]:
+    """The files of the manifest that can exist; the others are defects."""
+    twins = Counter(fold(file.path) for file in manifest.files())
+    seen: set[str] = set()
+    for file in manifest.files():
+        if not is_confined(file.path):
+            defects.append(f"{MANIFEST} lists {file.path!r}, which is not a path inside the bundle")
+        elif file.path in FIXED and file.path != SUMMARY:
+            defects.append(f"{MANIFEST} lists {file.path!r}, which it may not")
+        elif file.path in seen:
+            defects.append(f"{MANIFEST} lists {file.path!r} twice")
+        elif min(file.plain, file.stored) < 0 or not _DIGEST.match(file.sha256):
+            defects.append(f"{MANIFEST} has an impossible size or digest of {file.path!r}")
+        else:
+            if twins[fold(file.path)] > 1:
+                defects.append(f"{file.path!r} has the name of another file where case does not matter")
+            yield file
+        seen.add(file.path)
+
+
+def _compare_sums(listed: dict[str, FileEntry], sums: dict[str, str]) -> Iterator[str]:
+    if not sums:
+        return
+    for file in listed.values():
+        if file.path not in sums:
+            yield f"{SUMS} does not list {file.path!r}"
+        elif sums[file.path] != file.sha256:
+            yield f"{SUMS} has another digest of {file.path!r} than {MANIFEST}"
+    for path in sorted(sums.keys() - listed.keys()):
+        yield f"{SUMS} lists {path!r}, which {MANIFEST} does not"
+
+
+def _compare_disk(root: Path, listed: dict[str, FileEntry], sound: list[FileEntry]) -> Iterator[str]:
+    missing = set(listed)
+    folders = {path[:at] for path in listed for at, char in enumerate(path) if char == "/"}
+    for path, status in walk(root):
+        missing.discard(path)
+        if stat.S_ISDIR(status.st_mode):
+            if path not in folders:
+                yield f"the folder {path!r} is not in {MANIFEST}"
+        elif not stat.S_ISREG(status.st_mode):
+            yield f"{path!r} is {_kind(status.st_mode)}, and only plain files may be in a bundle"
+        elif path in listed:
+            if status.st_size == listed[path].stored:
+                sound.append(listed[path])
+            else:
+                yield f"{path!r} has {status.st_size:,} bytes instead of {listed[path].stored:,}"
+        elif path not in UNLISTED:
+            yield f"{path!r} is not in {MANIFEST}"
+    yield from (f"{path!r} is missing" for path in listed if path in missing)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every path below `root` with what it is, sorted, links not followed."""
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(root / folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            raise BadBundle(f"{folder or str(root)!r} can't be listed: {error.strerror}") from error
+        inner: list[str] = []
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            status = entry.stat(follow_symlinks=False)
+            yield path, status
+            if stat.S_ISDIR(status.st_mode):
+                inner.append(path)
+        pending.extend(reversed(inner))
