@@ -1,0 +1,94 @@
+"""What a bundle lacks and why, put together so that ten dead items of one host are one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clinic.bundle.record import Record
+from clinic.outcome import Reason, Status
+
+_NO_LOSS = frozenset({Reason.NOT_SELECTED, Reason.NOT_APPLICABLE, Reason.NOT_FOUND, Reason.EMPTY})
+"""Reasons to skip an item that nobody has to do anything about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Items that are missing for one reason at one place, or at several where it is the same everywhere."""
+
+    places: tuple[str, ...]
+    """Hosts, sorted."""
+
+    status: Status
+    """How they ended."""
+
+    reason: Reason | None
+    """Why."""
+
+    ids: tuple[str, ...]
+    """Which items, each once, sorted."""
+
+    messages: tuple[str, ...]
+    """Why, for people; each once, in their order."""
+
+    fixes: tuple[str, ...]
+    """What would bring them; each once, in their order."""
+
+    count: int
+    """How many items."""
+
+    incomplete: bool
+    """Whether the bundle is incomplete for want of them."""
+
+    @property
+    def why(self) -> str:
+        """The reason in words, `not permitted`; the status where there is no other reason."""
+        return str(self.reason or self.status).replace("_", " ")
+
+
+def is_missing(record: Record) -> bool:
+    """Whether somebody should hear that this item is not there, or not whole."""
+    if record.status is Status.SKIPPED:
+        return record.incomplete or record.reason not in _NO_LOSS
+    return record.status is not Status.OK
+
+
+def not_here(records: Iterable[Record]) -> int:
+    """How many items were left out by choice, or have nothing to read on this machine."""
+    return sum(record.status is Status.SKIPPED and not is_missing(record) for record in records)
+
+
+def groups(records: Iterable[Record]) -> tuple[Group, ...]:
+    """What is missing, by host, status and reason; the gravest first."""
+    found: dict[tuple[str, Status, Reason | None], list[Record]] = {}
+    for record in records:
+        if is_missing(record):
+            found.setdefault((record.entry.host, record.status, record.reason), []).append(record)
+    alike: dict[tuple[Status, Reason | None, tuple[str, ...]], list[tuple[str, list[Record]]]] = {}
+    for (host, status, reason), members in found.items():
+        ids = tuple(sorted({record.entry.id for record in members}))
+        alike.setdefault((status, reason, ids), []).append((host, members))
+    made = (_group(*key, hosts) for key, hosts in alike.items())
+    return tuple(sorted(made, key=lambda group: (*_gravity(group), group.places, group.ids)))
+
+
+def _group(
+    status: Status, reason: Reason | None, ids: tuple[str, ...], hosts: list[tuple[str, list[Record]]]
+) -> Group:
+    members = [record for _, held in hosts for record in held]
+    return Group(
+        places=tuple(sorted({host for host, _ in hosts if host})),
+        status=status,
+        reason=reason,
+        ids=ids,
+        messages=tuple(dict.fromkeys(record.message for record in members if record.message)),
+        fixes=tuple(dict.fromkeys(record.fix for record in members if record.fix)),
+        count=len(members),
+        incomplete=any(record.incomplete for record in members),
+    )
+
+
+def _gravity(group: Group) -> tuple[int, int]:
+    order = (Reason.UNREACHABLE, Reason.NOT_PERMITTED, Reason.TOOL_ABSENT)
+    known = order.index(group.reason) if group.reason in order else 0
+    return (0 if group.incomplete else 1, known)

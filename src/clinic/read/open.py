@@ -1,0 +1,108 @@
+"""One way to open what a person names: a sealed bundle, or what a run that was killed left."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from clinic.bundle.layout import JOURNAL, MANIFEST
+from clinic.bundle.manifest import Run
+from clinic.bundle.reader import Bundle, Unsealed
+from clinic.bundle.record import FileEntry, Record
+from clinic.errors import BadBundle
+from clinic.outcome import Reason, Status
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A bundle for its readers, whatever it was opened from."""
+
+    held: Bundle | Unsealed
+    """What gives the bytes."""
+
+    run: Run
+    """What was asked for."""
+
+    records: tuple[Record, ...]
+    """Every planned item; in an unsealed one those that never ended are `cancelled`."""
+
+    id: str = ""
+    """The bundle's id; empty when it is not sealed."""
+
+    ended: str = ""
+    """When it was sealed, RFC 3339, UTC; empty when it is not."""
+
+    interrupted: bool = True
+    """Whether the run was stopped before it was through."""
+
+    parent: str | None = None
+    """Id of the sealed bundle that it was made from."""
+
+    masked: int = 0
+    """How many credentials were masked on the way to the disk."""
+
+    @property
+    def root(self) -> Path:
+        """Its directory."""
+        return self.held.root
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it has an id that says what belongs to it."""
+        return isinstance(self.held, Bundle)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing that was wanted is missing."""
+        return not self.interrupted and not any(record.incomplete for record in self.records)
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """Every file that it lists, derived ones too."""
+        return self.held.files()
+
+    def member(self, path: str) -> BinaryIO:
+        """The plain bytes of the file `path`, named with or without the ending of its compression.
+
+        Raises `UsageError` when there is none; reading raises `BadBundle` where it is not as it should be.
+        """
+        return self.held.member(path)
+
+
+def is_unsealed(path: Path) -> bool:
+    """Whether `path` is what a run left that did not come to its end."""
+    return os.path.lexists(path / JOURNAL) and not os.path.lexists(path / MANIFEST)
+
+
+def open_bundle(path: Path) -> Opened:
+    """The bundle at `path`, sealed or cut short.
+
+    Raises `BadBundle` when it is neither, and for every defect that its listing shows.
+    """
+    if not os.path.lexists(path):
+        raise BadBundle(f"there is nothing at {path}", hint="name the directory of a bundle")
+    if is_unsealed(path):
+        return _unsealed(Bundle.unsealed(path))
+    return _sealed(Bundle.open(path))
+
+
+def _sealed(bundle: Bundle) -> Opened:
+    manifest = bundle.manifest
+    return Opened(
+        bundle, manifest.run, manifest.records, bundle.id, manifest.ended, manifest.interrupted, manifest.parent,
+        sum(manifest.redaction.counts.values()),
+    )  # fmt: skip
+
+
+def _unsealed(left: Unsealed) -> Opened:
+    fix = f"clinic collect --resume {left.root}"
+    never = (
+        Record(
+            entry, Status.CANCELLED, Reason.INTERRUPTED,
+            "the run was cut short " + ("while it was read" if entry.path in left.begun else "before it began"), fix,
+        )
+        for entry in left.missing()
+    )  # fmt: skip
+    masked = sum(count for file in left.files() for count in file.redactions.values())
+    return Opened(left, left.header.run, (*left.records(), *never), parent=left.header.parent, masked=masked)

@@ -1,0 +1,114 @@
+"""Records, runs and whole bundles for the readers, made without collecting anything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Protocol
+
+import pytest
+
+from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
+from clinic.bundle.record import Entry, FileEntry, Record
+from clinic.outcome import Reason, Status
+
+
+class MakeRecord(Protocol):
+    """Makes a record and keeps its content."""
+
+    def __call__(
+        self,
+        identity: str,
+        content: bytes | None = None,
+        *,
+        status: Status = ...,
+        reason: Reason | None = ...,
+        message: str = ...,
+        fix: str = ...,
+        host: str = ...,
+        instance: str = ...,
+        what: str = ...,
+        name: str = ...,
+    ) -> Record: ...
+
+
+class Kept:
+    """What the files of the records hold."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+
+    def read(self, file: FileEntry) -> bytes | None:
+        """The plain bytes of `file`."""
+        return self.content.get(file.path)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    """Where the contents of the records are."""
+    return Kept()
+
+
+@pytest.fixture
+def record(kept: Kept) -> MakeRecord:
+    """Make a record: `ok` with a file when it has content, else what it is told."""
+
+    def make(
+        identity: str,
+        content: bytes | None = None,
+        *,
+        status: Status = Status.OK,
+        reason: Reason | None = None,
+        message: str = "",
+        fix: str = "",
+        host: str = "db1",
+        instance: str = "",
+        what: str = "",
+        name: str = "",
+    ) -> Record:
+        collector, _, stem = identity.partition(".")
+        path = f"{host}/{name or f'{collector}/{instance or stem}.txt'}"
+        entry = Entry(
+            identity, path, collector, "system", "internal", "text", host=host, instance=instance, what=what
+        )
+        files: tuple[FileEntry, ...] = ()
+        if content is not None:
+            kept.content[path] = content
+            files = (FileEntry(path, len(content), len(content), hashlib.sha256(content).hexdigest()),)
+        return Record(entry, status, reason, message, fix, files=files)
+
+    return make
+
+
+@pytest.fixture
+def instances() -> tuple[InstanceFacts, ...]:
+    """A TiDB and a TiKV on one machine."""
+    return (
+        InstanceFacts("db1-4000", "tidb", "db1", 4000, "v8.5.0"),
+        InstanceFacts("db1-20160", "tikv", "db1", 20160, "v8.5.0"),
+    )
+
+
+@pytest.fixture
+def run(instances: tuple[InstanceFacts, ...]) -> Callable[..., Run]:
+    """Make the facts of a run on `db1`, of two hours in China's time."""
+
+    def make(**changes: object) -> Run:
+        values: dict[str, object] = {
+            "tool": "clinic",
+            "version": "0.1.0",
+            "created": "2026-11-25T04:00:00Z",
+            "started": "2026-11-25T04:00:01Z",
+            "cluster": ClusterFacts("shop", "local", ("db1",), instances, version="v8.5.0"),
+            "window": WindowFacts("2026-11-25T10:00:00+08:00", "2026-11-25T12:00:00+08:00", "CST +0800"),
+            "machine": "db1",
+            "user": "alice",
+            "root": True,
+            "profile": "default",
+            "case": "12345",
+            "note": "slow since noon",
+            **changes,
+        }
+        return Run(**values)  # type: ignore[arg-type]  # the values above are those of its fields
+
+    return make
