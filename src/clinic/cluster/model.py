@@ -15,18 +15,23 @@ ROLES: Mapping[str, frozenset[Role]] = {
     "etcd": frozenset({Role.PLACEMENT}),
     "tso": frozenset({Role.PLACEMENT}),
     "scheduling": frozenset({Role.PLACEMENT}),
+    "resource-manager": frozenset({Role.PLACEMENT}),
+    "router": frozenset({Role.PLACEMENT}),
     "tikv": frozenset({Role.STORAGE}),
     "tiflash": frozenset({Role.STORAGE}),
     "ticdc": frozenset({Role.REPLICATION}),
+    "tikv-cdc": frozenset({Role.REPLICATION}),
     "dm-master": frozenset({Role.REPLICATION}),
     "dm-worker": frozenset({Role.REPLICATION}),
     "pump": frozenset({Role.REPLICATION}),
     "drainer": frozenset({Role.REPLICATION}),
     "tiproxy": frozenset({Role.PROXY}),
     "prometheus": frozenset({Role.METRICS}),
+    "victoria-metrics": frozenset({Role.METRICS}),
     "ng-monitoring": frozenset({Role.METRICS}),
     "alertmanager": frozenset({Role.ALERTS}),
     "grafana": frozenset({Role.DASHBOARD}),
+    "tidb-dashboard": frozenset({Role.DASHBOARD}),
     "node_exporter": frozenset({Role.EXPORTER}),
     "blackbox_exporter": frozenset({Role.EXPORTER}),
 }
@@ -43,7 +48,7 @@ class Machine:
     local: bool = False
     """Whether it is the machine that Clinic runs on."""
 
-    login: Mapping[str, str] = field(default_factory=dict)
+    login: Mapping[str, str] = field(default_factory=dict[str, str])
     """How to log in (`user`, `port`, `key`, `address`), empty for the defaults of the user's own SSH."""
 
 
@@ -72,6 +77,9 @@ class Instance:
     pid: int = 0
     """Its process, on a machine where that was looked at; 0 when it does not run or was not looked at."""
 
+    started: float = 0.0
+    """When its process started, seconds since 1970 by its host's clock; 0 when that is unknown."""
+
     user: str = ""
     """Account that it runs as."""
 
@@ -83,6 +91,9 @@ class Instance:
 
     unit: str = ""
     """The systemd unit that keeps it."""
+
+    container: str = ""
+    """The container that it runs in and we do not: its paths and perhaps its ports are not those of the host."""
 
     deploy_dir: str = ""
     """Where it is installed."""
@@ -99,7 +110,7 @@ class Instance:
     log_files: tuple[str, ...] = ()
     """Log files that it was seen or told to write."""
 
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
     """What only this component has: PD's name, labels, further ports."""
 
     @property

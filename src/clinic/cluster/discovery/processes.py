@@ -1,0 +1,297 @@
+"""The instances on this machine, found among its processes. Linux only; nothing that is found is run or opened.
+
+psutil names the processes, their start, and whether they are still the same ones. /proc is read directly for the rest
+(see `looking`): psutil reads command lines whole, however long; it finds ports by walking the descriptors of every
+process and every connection; and it knows the sockets of our own network namespace only.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import pwd
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from clinic.cluster.discovery import looking
+from clinic.cluster.discovery.argv import printable, shown
+from clinic.cluster.discovery.components import COMPONENTS
+from clinic.cluster.discovery.describe import Traits, deploy_dir, describe
+from clinic.cluster.discovery.looking import Descriptors, Sighting
+from clinic.cluster.discovery.patience import patiently
+from clinic.cluster.discovery.placement import placement
+from clinic.cluster.discovery.reach import Account, could_read
+from clinic.cluster.discovery.sockets import Listener, listeners, opened
+from clinic.cluster.model import Instance
+from clinic.units import plural
+
+Mask = Callable[[Sequence[str]], tuple[str, ...]]
+"""Gives a command line with its credentials masked."""
+
+MOST_INSTANCES = 256
+"""Processes that are looked at closely, the oldest numbers first: somebody may start any number of fakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found on this machine."""
+
+    instances: tuple[Instance, ...]
+    """Each with an id of its own."""
+
+    unknown: tuple[str, ...] = ()
+    """What could not be learned, a sentence each."""
+
+    differences: tuple[str, ...] = ()
+    """What contradicts itself, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One instance, and what is to be said about it."""
+
+    instance: Instance
+    """The instance."""
+
+    uid: int = -1
+    """Its account; -1 when that is unknown."""
+
+    listening: frozenset[int] = frozenset()
+    """The ports that it listens on, as far as one can see."""
+
+    hidden: bool = False
+    """Whether most of it can't be seen by us."""
+
+    remarks: tuple[str, ...] = ()
+    """What could not be learned, a sentence each."""
+
+
+def sightings() -> tuple[list[Sighting], list[tuple[Sighting, str]]]:
+    """The processes that are components; and those that can't be looked at, each with the reason."""
+    found, failures = patiently(psutil.pids(), looking.sight)
+    blurred = [
+        (sighting, why) for pid, why in failures.items() if (sighting := looking.glimpse(pid)) is not None
+    ]
+    return [sighting for sighting in found.values() if sighting is not None], blurred
+
+
+def find(mask: Mask, host: str) -> Findings:
+    """The instances on this machine, which the cluster calls `host`."""
+    found, blurred = sightings()
+    look = _Look(mask, host)
+    chosen = {sighting.pid: sighting for sighting in found[:MOST_INSTANCES]}
+    seen, failures = patiently(chosen, lambda pid: look(chosen[pid]))
+    answers = [answer for answer in seen.values() if answer is not None]
+    answers += [look.from_afar(chosen[pid], why) for pid, why in failures.items()]
+    answers += [look.from_afar(sighting, why) for sighting, why in blurred]
+    answers = _with_names(sorted(answers, key=_order))
+    instances, differences = _apart(answers)
+    return Findings(instances, tuple(_unknown(answers, len(found))), differences)
+
+
+def _order(seen: _Seen) -> tuple[int, int, int]:
+    names = [component.name for component in COMPONENTS]
+    return names.index(seen.instance.component), seen.instance.port, seen.instance.pid
+
+
+class _Look:
+    """Looks at one process after the other, and at each network namespace once."""
+
+    def __init__(self, mask: Mask, host: str) -> None:
+        self._mask = mask
+        self._host = host
+        self._networks: dict[str, tuple[Listener, ...]] = {}
+        self._own = placement(looking.cgroups(os.getpid()))
+
+    def __call__(self, sighting: Sighting) -> _Seen | None:
+        """Everything about one process; None when it ended meanwhile."""
+        try:
+            process = psutil.Process(sighting.pid)
+            seen = self._look(sighting, process.create_time())
+            return seen if process.is_running() else None
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            return None
+
+    def from_afar(self, sighting: Sighting, why: str) -> _Seen:
+        """What is left to say of a process that can't be looked at."""
+        name, pid = sighting.component.name, sighting.pid
+        instance = Instance(
+            name, self._host, 0, pid=pid, binary=printable(sighting.exe.removesuffix(" (deleted)"))
+        )
+        return _Seen(instance, remarks=(f"{name} (process {pid}) could not be looked at: {why}",))
+
+    def _look(self, sighting: Sighting, started: float) -> _Seen:
+        pid, component = sighting.pid, sighting.component
+        words, cut = looking.command_line(pid)
+        argv = tuple(printable(word) for word in self._mask(words))
+        who, held, place = looking.account(pid), looking.descriptors(pid), placement(looking.cgroups(pid))
+        inside = place.container if place.container != self._own.container else ""
+        known = self._network(pid)
+        listening = opened(held.sockets, known)
+        # Without its descriptors it is known who opened a socket, not which process.
+        perhaps = () if held.visible else {listener.port for listener in known if listener.uid == who.uid}
+        cwd = _directory(looking.link(pid, "cwd"))
+        traits = describe(component, argv, listening, cwd=cwd, perhaps=perhaps)
+        binary, deleted = _binary(sighting.exe)
+        instance = Instance(
+            component=component.name,
+            host=self._host,
+            port=traits.port,
+            status_port=traits.status_port,
+            tls=traits.tls,
+            pid=pid,
+            started=started,
+            user=str(who.uid),
+            binary=binary,
+            argv=shown(argv),
+            unit=printable(place.unit),
+            container=printable(inside),
+            extra=_extra(traits, cut=cut, deleted=deleted),
+        )
+        remarks = list(_guesses(instance, traits))
+        if inside:
+            remarks.append(
+                f"{_called(instance)} runs in a container ({inside}): its files are not read from here"
+            )
+        else:
+            instance, refused = _with_paths(instance, traits, held, who, cwd)
+            remarks += refused
+        ports = frozenset(listener.port for listener in listening)
+        return _Seen(instance, who.uid, ports, not sighting.exe, tuple(remarks))
+
+    def _network(self, pid: int) -> tuple[Listener, ...]:
+        namespace = looking.link(pid, "ns/net")
+        if namespace not in self._networks:
+            # Where even the namespace is hidden, it is most likely ours.
+            network = Path(looking.PROC, str(pid) if namespace else "self", "net")
+            self._networks[namespace] = listeners(network)
+        return self._networks[namespace]
+
+
+def _directory(path: str) -> str:
+    return "" if path.endswith(" (deleted)") else printable(path)
+
+
+def _binary(exe: str) -> tuple[str, bool]:
+    """Path of the program, and whether that file is no longer the one that runs."""
+    return printable(exe.removesuffix(" (deleted)")), exe.endswith(" (deleted)")
+
+
+def _extra(traits: Traits, *, cut: bool, deleted: bool) -> dict[str, str]:
+    extra = dict(traits.extra)
+    if traits.address:
+        extra["address"] = traits.address
+    if deleted:
+        extra["binary"] = "deleted or replaced since the start"
+    if cut:
+        extra["argv"] = "cut: too long to be looked at whole"
+    return extra
+
+
+def _called(instance: Instance) -> str:
+    return f"{instance.component} (process {instance.pid})"
+
+
+def _guesses(instance: Instance, traits: Traits) -> Iterable[str]:
+    if traits.guessed:
+        ports = traits.extra["ports"].replace(" ", ", ")
+        called = _called(instance)
+        yield f"no option says which of the ports {ports} of {called} is for clients: {traits.port} is a guess"
+
+
+def _with_paths(
+    instance: Instance, traits: Traits, held: Descriptors, who: Account, cwd: str
+) -> tuple[Instance, list[str]]:
+    """The instance with the paths that its account could read itself, and a sentence about the others."""
+    refused: list[str] = []
+
+    def kept(paths: Iterable[str]) -> tuple[str, ...]:
+        fine: dict[str, None] = {}
+        for path in paths:
+            if could_read(who, path):
+                fine[path] = None
+            else:
+                refused.append(path)
+        return tuple(fine)
+
+    usual_data = [path for path in traits.usual_data if Path(path).is_dir()][:1]
+    usual_configs = [path for path in traits.usual_configs if Path(path).is_file()]
+    logs = kept([*traits.log_files, *map(printable, held.logs)])
+    deploy = deploy_dir(instance.binary, cwd)
+    complete = replace(
+        instance,
+        deploy_dir=deploy,
+        data_dirs=kept(traits.data_dirs or usual_data),
+        config_files=kept([*traits.config_files, *usual_configs]),
+        log_files=logs,
+        log_dir=next(iter(kept(_log_dirs(traits, logs, deploy))), ""),
+    )
+    if not refused:
+        return complete, []
+    named = ", ".join(dict.fromkeys(refused))
+    return complete, [f"{_called(instance)} names what its own account can't read; left out: {named}"]
+
+
+def _log_dirs(traits: Traits, logs: Sequence[str], deploy: str) -> list[str]:
+    """Where its logs are: as it was told, else where its logs are seen, else where TiUP has them."""
+    if traits.log_dir:
+        return [traits.log_dir]
+    if logs:
+        return [posixpath.dirname(logs[0])]
+    usual = posixpath.join(deploy, "log") if deploy else ""
+    return [usual] if usual and Path(usual).is_dir() else []
+
+
+def _with_names(answers: list[_Seen]) -> list[_Seen]:
+    """The same with the names of the accounts; the number stays where a directory service does not answer."""
+    names, _ = patiently({seen.uid for seen in answers if seen.uid >= 0}, _name)
+    return [
+        replace(seen, instance=replace(seen.instance, user=names.get(seen.uid, seen.instance.user)))
+        for seen in answers
+    ]
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _apart(answers: list[_Seen]) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
+    """The instances, each with an id of its own: a port that two of them claim goes to the one that listens there."""
+    claims: dict[int, _Seen] = {}
+    for seen in sorted(
+        answers, key=lambda seen: (seen.instance.port not in seen.listening, seen.instance.started)
+    ):
+        if seen.instance.port:
+            claims.setdefault(seen.instance.port, seen)
+    instances: list[Instance] = []
+    differences: list[str] = []
+    for seen in answers:
+        instance, owner = seen.instance, claims.get(seen.instance.port, seen)
+        if owner is not seen:
+            differences.append(
+                f"{_called(instance)} claims port {instance.port}, as does {_called(owner.instance)}"
+            )
+            instance = replace(instance, port=0, extra={**instance.extra, "claimed_port": str(instance.port)})
+        instances.append(instance)
+    return tuple(instances), tuple(differences)
+
+
+def _unknown(answers: list[_Seen], found: int) -> Iterable[str]:
+    if found > MOST_INSTANCES:
+        yield f"{found} processes look like instances; only the first {MOST_INSTANCES} were looked at"
+    if os.geteuid() != 0 and not Path(looking.PROC, "1").exists():
+        yield "processes of other accounts are hidden here (/proc is mounted with hidepid): run as root to see them"
+    hidden = sum(seen.hidden for seen in answers)
+    if hidden:
+        yield (
+            f"{plural(hidden, 'instance')} of other accounts: their programs, directories, open files"
+            " and the ports nobody named can't be seen; run as root to see them"
+        )
+    for seen in answers:
+        yield from seen.remarks
