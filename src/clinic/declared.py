@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinic.collector import Category, Collector, Content, Item, Sensitivity, Source, Stage, Target, Volatility
+from clinic.collector import (
+    Category,
+    Collector,
+    Content,
+    Item,
+    Sensitivity,
+    Source,
+    Stage,
+    Target,
+    Volatility,
+)
 from clinic.source.command import Command
 from clinic.source.file import File, Files
 from clinic.source.listing import Listing
@@ -16,10 +26,10 @@ from clinic.yamlfile import Document, Mistakes, Where, load
 
 Build = Callable[[str, tuple[str, ...]], Source]
 SOURCES: Mapping[str, Build] = {
-    "command": lambda host, words: Command(host, words),
+    "command": Command,
     "file": lambda host, words: File(host, words[0]),
-    "files": lambda host, words: Files(host, words),
-    "listing": lambda host, words: Listing(host, words),
+    "files": Files,
+    "listing": Listing,
 }
 """What an item may take its bytes from, by the key that names it."""
 
@@ -68,7 +78,8 @@ def read_collector(path: Path) -> DeclaredCollector:
     mistakes = Mistakes(document)
     data = document.data
     rows: list[_Row] = []
-    if mistakes.check_keys((), data, ("name", "category", "summary", "items"), ("name", "category", "summary", "items")):
+    keys = ("name", "category", "summary", "items")
+    if mistakes.check_keys((), data, keys, required=keys):
         rows = _rows(mistakes, data.get("items"))
         mistakes.choice(("category",), data.get("category"), [str(member) for member in Category])
         _check_name(mistakes, data.get("name"))

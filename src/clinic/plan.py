@@ -6,7 +6,7 @@ import fnmatch
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from clinic.bundle.layout import safe_path
 from clinic.bundle.record import Entry, Record
@@ -55,7 +55,7 @@ class Planned:
     item: Item
     """The declaration."""
 
-    estimate: Estimate = Estimate(None)
+    estimate: Estimate = field(default_factory=lambda: Estimate(None))
     """What it would give."""
 
     @property
@@ -180,7 +180,8 @@ def _require_known(planned: Sequence[Planned], selection: Selection) -> None:
     ]
     if unknown:
         raise UsageError(
-            f"nothing is called {', '.join(unknown)}", hint="clinic collectors lists the ids, categories and globs work too"
+            f"nothing is called {', '.join(unknown)}",
+            hint="clinic collectors lists the ids; categories and globs work too",
         )
 
 
@@ -199,7 +200,8 @@ def _scope(target: Target, selection: Selection) -> set[tuple[str, str]]:
         names = {instance.component, *(str(role) for role in instance.roles)}
         if selection.roles and not names & set(selection.roles):
             continue
-        if selection.nodes and not {instance.host, instance.id, f"{instance.host}:{instance.port}"} & set(selection.nodes):
+        places = {instance.host, instance.id, f"{instance.host}:{instance.port}"}
+        if selection.nodes and not places & set(selection.nodes):
             continue
         found |= {(instance.host, instance.id), (instance.host, ""), ("", instance.id)}
     if not selection.roles:

@@ -91,7 +91,8 @@ def _entry_point(name: str) -> Iterator[Found]:
             return
     known = ", ".join(other for other, _ in foreign_names()) or "none"
     raise UsageError(
-        f"no third party's collector is called {name!r}", hint=f"installed are: {known}; a YAML file is named by its path"
+        f"no third party's collector is called {name!r}",
+        hint=f"installed are: {known}; a YAML file is named by its path",
     )
 
 
@@ -109,9 +110,8 @@ def _collectors_of(point: EntryPoint) -> list[Collector]:
     if inspect.isclass(loaded):
         return [loaded()]
     modules: list[ModuleType] = [loaded]
-    for info in pkgutil.iter_modules(getattr(loaded, "__path__", [])):
-        if not info.name.startswith("_"):
-            modules.append(importlib.import_module(f"{loaded.__name__}.{info.name}"))
+    names = [info.name for info in pkgutil.iter_modules(getattr(loaded, "__path__", []))]
+    modules += [importlib.import_module(f"{loaded.__name__}.{name}") for name in names if not name.startswith("_")]
     classes = {cls: None for module in modules for cls in _classes(module)}
     return [cls() for cls in classes]
 

@@ -15,7 +15,7 @@ from clinic.cli.output import say
 from clinic.cli.progress import Bars
 from clinic.cli.signals import stopping
 from clinic.host.local import harden
-from clinic.run.prepare import Ready, prepare
+from clinic.run.prepare import KEEP_FREE, Ready, prepare
 from clinic.run.session import Result, Session, collect, resume
 from clinic.window import resolve
 
@@ -38,6 +38,9 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("-c", "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Items at once.")
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
+@click.option(
+    "--keep-free", type=SizeType(), default=KEEP_FREE, metavar="SIZE", help="Room that stays free on the disk; 64M."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be read, and how much; collect nothing.")
 @click.option("--offline", is_flag=True, help="With --dry-run: contact and read nothing, so no estimates.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before collecting. It agrees to nothing else.")
@@ -74,7 +77,7 @@ def run(options: Options) -> int:
             collect_plan.show(ready, as_json=options.as_json)
             return 0
         directory = options.output or _default_directory(ready)
-        if not collect_plan.agreed(ready, directory, yes=options.yes, quiet=options.as_json):
+        if not collect_plan.agreed(ready, directory, options):
             say("Nothing was collected.", err=True)
             return 0
         session = Session(ready, steering, case=options.case, note=options.note)

@@ -9,7 +9,7 @@ from pathlib import Path
 from clinic import profile
 from clinic.errors import UsageError
 from clinic.plan import Selection
-from clinic.run.prepare import Steering
+from clinic.run.prepare import KEEP_FREE, Steering
 from clinic.units import parse_duration
 
 
@@ -62,6 +62,9 @@ class Options:
     max_size: int | None = None
     """`--max-size`, bytes."""
 
+    keep_free: int = KEEP_FREE
+    """`--keep-free`, bytes."""
+
     dry_run: bool = False
     """`--dry-run`."""
 
@@ -109,6 +112,7 @@ def steer(options: Options) -> Steering:
         deadline=parse_duration(options.deadline) if options.deadline is not None else chosen.deadline,
         max_size=options.max_size if options.max_size is not None else chosen.max_size,
         concurrency=options.concurrency,
+        keep_free=options.keep_free,
     )
 
 

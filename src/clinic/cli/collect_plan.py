@@ -10,15 +10,12 @@ from typing import Any
 
 import click
 
+from clinic.cli.collect_options import Options
 from clinic.cli.output import print_json, say, table
 from clinic.errors import DiskFull
 from clinic.plan import Plan, Planned, stored_size
 from clinic.run.prepare import Ready
 from clinic.units import human_size, plural
-
-RESERVE = 64 * 1024 * 1024
-"""Free bytes that the run leaves on the disk."""
-
 
 def headline(plan: Plan) -> str:
     """The first and the last line of a run: cluster, window, hosts."""
@@ -102,26 +99,26 @@ def _item_json(planned: Planned) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_room(plan: Plan, directory: Path) -> int:
+def check_room(plan: Plan, directory: Path, keep_free: int) -> int:
     """Free bytes where the bundle goes. Raises `DiskFull` when the plan's estimate does not fit."""
     existing = next(parent for parent in (directory.absolute(), *directory.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
-    need = sum(stored_size(planned) for planned in plan.items) + RESERVE
+    need = sum(stored_size(planned) for planned in plan.items) + keep_free
     if need > free:
         raise DiskFull(
             f"{existing} has {human_size(free)} free and the bundle may need {human_size(need)}",
-            hint="name another directory with -o, or a limit with --max-size",
+            hint="name another directory with -o, a limit with --max-size, or less room to spare with --keep-free",
         )
     return free
 
 
-def agreed(ready: Ready, directory: Path, *, yes: bool, quiet: bool) -> bool:
+def agreed(ready: Ready, directory: Path, options: Options) -> bool:
     """Show the table of hosts and categories and ask, where there is somebody to ask; else go on."""
-    free = check_room(ready.plan, directory)
-    if quiet:
+    free = check_room(ready.plan, directory, options.keep_free)
+    if options.as_json:
         return True
     say(headline(ready.plan), err=True)
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if options.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     table(("HOST", "CATEGORY", "ITEMS", "ESTIMATE"), _by_host(ready.plan.items), right=(2, 3), err=True)
     say(f"{_totals(ready.plan)} Free in {directory.absolute().parent}: {human_size(free)}.", err=True)

@@ -225,7 +225,8 @@ class Execution:
 
 def _some_files(files: tuple[FileEntry, ...], missing: tuple[str, ...]) -> ItemError:
     kind = Partial if files else Skip
-    return kind(Reason.SOME_FILES, f"{len(missing)} of {len(files) + len(missing)} files could not be had: {missing[0]}")
+    total = len(files) + len(missing)
+    return kind(Reason.SOME_FILES, f"{len(missing)} of {total} files could not be had: {missing[0]}")
 
 
 def _cut(files: tuple[FileEntry, ...]) -> ItemError | None:

@@ -111,9 +111,8 @@ class Engine:
 
     def _bound(self, elapsed: float) -> None:
         if self._bounds.deadline is not None and elapsed > self._bounds.deadline and not self._cancelled.is_set():
-            self._why = Cancelled(
-                Reason.DEADLINE, f"the run's deadline of {self._bounds.deadline:g} s passed", fix="give a longer --deadline"
-            )
+            text = f"the run's deadline of {self._bounds.deadline:g} s passed"
+            self._why = Cancelled(Reason.DEADLINE, text, fix="give a longer --deadline")
             self._cancelled.set()
         if self._stopping.is_set() or self._cancelled.is_set() or self.fault is not None:
             pending, self._pending = self._pending, []

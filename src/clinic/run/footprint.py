@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from clinic.bundle.record import Record
 
+from clinic.bundle.record import Record
 
 CONTROL = "(control machine)"
 """Key of Clinic's own cost; no host can have this name."""

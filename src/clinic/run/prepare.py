@@ -18,10 +18,15 @@ from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.run.engine import Bounds
 from clinic.secret import SecretRegister
+from clinic.units import MIB
 from clinic.window import Window
 
 LOOK_SECONDS = 10.0
 """Bound of one look at a source for its estimate: the plan is on the screen in time, whatever hangs."""
+
+
+KEEP_FREE = 64 * MIB
+"""Bytes that stay free on the disk unless `--keep-free` says otherwise: a database may need them."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Steering:
     concurrency: int = 8
     """Items at once."""
 
+    keep_free: int = KEEP_FREE
+    """Bytes that stay free on the disk."""
+
     def values(self) -> dict[str, Option]:
         """As the journal and the manifest hold it."""
         chosen = self.selection
@@ -53,6 +61,7 @@ class Steering:
             "include": chosen.include, "exclude": chosen.exclude, "roles": chosen.roles, "nodes": chosen.nodes,
             "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
             "deadline": self.deadline, "max_size": self.max_size, "concurrency": self.concurrency,
+            "keep_free": self.keep_free,
         }  # fmt: skip
 
     @classmethod
@@ -67,7 +76,8 @@ class Steering:
             return cls(
                 selection, profile, _words(values["collectors"]),
                 float(str(deadline)) if deadline is not None else None,
-                int(str(max_size)) if max_size is not None else None, int(str(values["concurrency"])),
+                int(str(max_size)) if max_size is not None else None,
+                int(str(values["concurrency"])), int(str(values["keep_free"])),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             raise UsageError(
@@ -115,6 +125,13 @@ def load(names: tuple[str, ...]) -> list[registry.Found]:
     return found
 
 
+def _with_named(selection: Selection, found: list[registry.Found]) -> Selection:
+    """A third party's collector was named to be run: `--include` need not name it again, but may narrow it."""
+    names = [one.collector.name for one in found if one.foreign]
+    words = [pattern.split(".")[0] for pattern in selection.include]
+    return replace(selection, include=(*selection.include, *(name for name in names if name not in words)))
+
+
 def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Ready:
     """Everything up to the question. `offline` contacts nothing and leaves the estimates out.
 
@@ -122,9 +139,8 @@ def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Rea
     """
     found = load(steering.collectors)
     redactor = Redactor(register := SecretRegister())
-    cluster = discover_local(redactor)
-    named = tuple(one.collector.name for one in found if one.foreign)
-    selection = replace(steering.selection, include=(*steering.selection.include, *named))
+    cluster = discover_local(redactor.argv)
+    selection = _with_named(steering.selection, found)
     target = Target(cluster, window)
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
     common = Common(cluster, window, register, lambda machine: LocalHost(machine.name))

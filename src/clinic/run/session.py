@@ -12,19 +12,29 @@ from pathlib import Path
 
 import clinic
 from clinic import home
+from clinic.bundle.layout import SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
-from clinic.bundle.record import Attempt, Entry, Record
+from clinic.bundle.record import Attempt
 from clinic.bundle.writer import BundleWriter, Header, Sealed
 from clinic.cluster.model import Cluster
-from clinic.errors import Cancelled, ClinicError, Incomplete, Interrupted, NothingCollected
-from clinic.outcome import Reason
+from clinic.errors import (
+    BadBundle,
+    ClinicError,
+    DiskFull,
+    Incomplete,
+    Interrupted,
+    NothingCollected,
+    UsageError,
+)
 from clinic.plan import Plan
 from clinic.progress import Progress
+from clinic.read.summary import summarize
 from clinic.redact import Redactor
 from clinic.run.attempt import as_earlier
 from clinic.run.engine import Engine
 from clinic.run.footprint import Footprint
 from clinic.run.prepare import Ready, Steering, prepare
+from clinic.secret import SecretRegister
 from clinic.window import Window, parse_moment
 
 Watch = Callable[[Engine], None]
@@ -54,7 +64,7 @@ class Session:
         run = Run(
             tool="clinic", version=clinic.__version__, created=now, started=now,
             cluster=_cluster_facts(plan.target.cluster),
-            window=WindowFacts(window.start.isoformat(), window.end.isoformat(), datetime.now().astimezone().strftime("%Z %z")),
+            window=WindowFacts(window.start.isoformat(), window.end.isoformat(), _zone()),
             machine=socket.gethostname(), user=_user(), root=os.geteuid() == 0,
             profile=self.steering.profile, case=mask(self.case), note=mask(self.note),
             options=self.steering.values(),
@@ -80,10 +90,11 @@ def collect(session: Session, directory: Path, progress: Progress, watch: Watch)
     """
     ready = session.ready
     writer = BundleWriter.create(
-        directory, session.header, ready.redactor, max_size=session.steering.max_size, owner=home.calling_user()
-    )
+        directory, session.header, ready.redactor,
+        max_size=session.steering.max_size, reserve=session.steering.keep_free, owner=home.calling_user(),
+    )  # fmt: skip
     with writer:
-        return _run(ready, ready.plan, writer, {}, progress, watch)
+        return _run(ready, ready.plan, writer, {}, progress, watch, directory)
 
 
 def resume(directory: Path, progress: Progress, watch: Watch) -> Result:
@@ -94,15 +105,16 @@ def resume(directory: Path, progress: Progress, watch: Watch) -> Result:
     """
     header = BundleWriter.header_of(directory)
     steering = Steering.of(header.run.profile, header.run.options)
-    moments = (parse_moment(text, datetime.now(timezone.utc)) for text in (header.run.window.start, header.run.window.end))
-    ready = prepare(steering, Window(*moments))
+    window = header.run.window
+    ready = prepare(steering, Window(*(_moment(text) for text in (window.start, window.end))))
     try:
         writer = BundleWriter.reopen(
-            directory, ready.redactor, max_size=steering.max_size, owner=home.calling_user()
-        )
+            directory, ready.redactor,
+            max_size=steering.max_size, reserve=steering.keep_free, owner=home.calling_user(),
+        )  # fmt: skip
         with writer:
             plan, earlier = _left_to_do(ready.plan, writer)
-            return _run(ready, plan, writer, earlier, progress, watch)
+            return _run(ready, plan, writer, earlier, progress, watch, directory)
     finally:
         ready.common.close()
 
@@ -110,16 +122,11 @@ def resume(directory: Path, progress: Progress, watch: Watch) -> Result:
 def _left_to_do(plan: Plan, writer: BundleWriter) -> tuple[Plan, Mapping[str, tuple[Attempt, ...]]]:
     """What a resumed run still has to do, and the earlier tries of it.
 
-    Items of the first plan that are planned no more (a process that ended) keep their record, or get one.
+    An item of the first plan that is planned no more (of a process that ended) keeps its record.
     """
     kept = {record.entry.path: record for record in writer.records}
     again = {path: as_earlier(record) for path, record in kept.items() if record.status.resumable}
     todo = tuple(one for one in plan.items if one.entry.path not in kept or one.entry.path in again)
-    planned = {one.entry.path for one in plan.items}
-    gone = Cancelled(Reason.NOT_APPLICABLE, "it was planned before and is not there any more")
-    for entry in writer.header.entries:
-        if entry.path not in planned and entry.path not in kept:
-            writer.record(_never_begun(entry, gone))
     return replace(plan, items=todo), again
 
 
@@ -128,22 +135,20 @@ def seal_unfinished(directory: Path) -> Sealed:
 
     A sealed bundle is left as it is. Raises `BadBundle` for what is no bundle.
     """
-    from clinic.secret import SecretRegister
-
     redactor = Redactor(SecretRegister())
-    with BundleWriter.reopen(directory, redactor, owner=home.calling_user()) as writer:
-        if writer.sealed is not None:
-            return writer.sealed
-        recorded = {record.entry.path for record in writer.records}
-        cut = Cancelled(Reason.INTERRUPTED, "the run was cut short", fix=f"clinic collect --resume {directory}")
-        for entry in writer.header.entries:
-            if entry.path not in recorded:
-                writer.record(_never_begun(entry, cut))
-        return _seal(writer, Footprint(), interrupted=True)
+    with BundleWriter.reopen(directory, redactor, reserve=0, owner=home.calling_user()) as writer:
+        return writer.sealed or _seal(writer, directory, Footprint(), interrupted=True)
 
 
-def _never_begun(entry: Entry, error: Cancelled) -> Record:
-    return Record(entry, error.status, reason=error.reason, message=error.message, fix=error.fix)
+def _seal(writer: BundleWriter, directory: Path, footprint: Footprint, *, interrupted: bool) -> Sealed:
+    writer.rescan()
+    run, records = writer.header.run, writer.records
+    try:
+        page = summarize(directory.absolute(), run, records, ended=_now(), interrupted=interrupted)
+        writer.derived(SUMMARY, page.encode("utf-8", "backslashreplace"))
+    except DiskFull:
+        pass  # a bundle without its summary is still whole; the room that is left is for the seal
+    return writer.seal(interrupted=interrupted, footprint=footprint.values(records))
 
 
 def _run(
@@ -153,13 +158,14 @@ def _run(
     earlier: Mapping[str, tuple[Attempt, ...]],
     progress: Progress,
     watch: Watch,
+    directory: Path,
 ) -> Result:
     footprint = Footprint()
     bounds = ready.bounds
     engine = Engine(plan, ready.common, writer, ready.redactor, bounds=bounds, progress=progress, earlier=earlier)
     watch(engine)
     engine.execute()
-    sealed = _seal(writer, footprint, interrupted=engine.interrupted)
+    sealed = _seal(writer, directory, footprint, interrupted=engine.interrupted)
     return Result(sealed, _verdict(engine, sealed))
 
 
@@ -186,6 +192,17 @@ def _cluster_facts(cluster: Cluster) -> ClusterFacts:
         cluster.name, cluster.deployed, tuple(machine.name for machine in cluster.machines), instances,
         cluster.id, cluster.version, cluster.unknown, cluster.differences,
     )  # fmt: skip
+
+
+def _zone() -> str:
+    return datetime.now().astimezone().strftime("%Z %z")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_moment(text, datetime.now(timezone.utc))
+    except UsageError as error:
+        raise BadBundle(f"the bundle's window is not one: {error.message}") from error
 
 
 def _user() -> str:

@@ -1,0 +1,300 @@
+"""`clinic collect` from the outside: real commands, real files, every kind of end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from clinic.bundle.reader import Bundle
+
+Clinic = Callable[..., Any]
+Declared = Callable[..., Path]
+
+
+def only(collector: Path, *words: str) -> list[str]:
+    """Options that collect what `collector` declares and nothing else."""
+    return [
+        "collect",
+        "-y",
+        "--collector",
+        str(collector),
+        "--include",
+        collector.stem,
+        "-o",
+        "bundle",
+        *words,
+    ]
+
+
+def records(bundle: Path) -> dict[str, Any]:
+    """Records of a sealed bundle by the item's id."""
+    return {record.entry.id: record for record in Bundle.open(bundle).manifest.records}
+
+
+def test_every_kind_of_end_is_one_record_with_its_reason(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    collector = declared(
+        [
+            {"path": "ok.txt", "command": ["echo", "fine"]},
+            {"path": "partial.txt", "command": ["sh", "-c", "echo half; exit 3"]},
+            {"path": "failed.txt", "command": ["sh", "-c", "echo it broke >&2; exit 4"]},
+            {"path": "absent.txt", "command": ["nosuchtool", "-v"]},
+            {"path": "slow.txt", "command": ["sh", "-c", "echo begun; sleep 60"], "deadline": "1s"},
+            {"path": "nofile.txt", "file": "/nosuch/file"},
+            {"path": "empty.txt", "command": ["true"]},
+        ]
+    )
+    ended = clinic(*only(collector))
+    found = {name.split(".")[1]: record for name, record in records(tmp_path / "bundle").items()}
+    assert {name: (str(record.status), str(record.reason)) for name, record in found.items()} == {
+        "ok": ("ok", "None"),
+        "partial": ("partial", "exit_status"),
+        "failed": ("failed", "exit_status"),
+        "absent": ("skipped", "tool_absent"),
+        "slow": ("timed_out", "deadline"),
+        "nofile": ("skipped", "not_found"),
+        "empty": ("skipped", "empty"),
+    }
+    assert "it broke" in found["failed"].message
+    assert [len(found[name].files) for name in ("ok", "partial", "slow", "failed", "absent")] == [
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
+    assert ended.code == 3
+    assert "made.slow" in ended.out
+    assert "Next: clinic inspect bundle" in ended.out.replace(str(tmp_path) + "/", "")
+
+
+def test_what_was_run_is_on_record(clinic: Clinic, declared: Declared, tmp_path: Path) -> None:
+    clinic(*only(declared([{"path": "ok.txt", "command": ["echo", "a b", "--password=hunter22"]}])))
+    (action,) = records(tmp_path / "bundle")["made.ok"].actions
+    assert action.kind == "command"
+    assert action.what.startswith("echo 'a b' --password=")
+    assert "hunter22" not in action.what
+    assert action.whom
+    assert action.outcome
+
+
+def test_a_credential_is_masked_in_output_message_and_everywhere_once_learned(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    secret = "Xy7-vault-Phrase"
+    config = tmp_path / "app.ini"
+    config.write_text(f"[db]\nuser = shop\npassword = {secret}\n")
+    collector = declared(
+        [
+            {"path": "app.ini", "file": str(config), "content": "ini", "learn": True},
+            {"path": "elsewhere.txt", "command": ["echo", f"connecting with {secret} to db1"]},
+            {"path": f"{secret}.txt", "command": ["echo", "named by it"]},
+            {"path": "fails.txt", "command": ["sh", "-c", f"echo {secret} >&2; exit 1"]},
+        ]
+    )
+    ended = clinic(*only(collector, "--note", f"the password is password={secret}"))
+    assert secret not in ended.out + ended.err
+    for path in (tmp_path / "bundle").rglob("*"):
+        assert secret not in str(path)
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes()
+    assert (tmp_path / "bundle").is_dir()
+
+
+def test_a_dry_run_collects_nothing_and_its_names_can_be_pasted(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    collector = declared(
+        [{"path": "hosts.txt", "file": "/etc/hosts"}, {"path": "b.txt", "command": ["echo", "x"]}]
+    )
+    ended = clinic("collect", "--dry-run", "--collector", collector, "--include", "made")
+    assert ended.code == 0
+    assert "made.hosts" in ended.out
+    assert "/etc/hosts" in ended.out
+    assert "third party" in ended.out
+    assert list(tmp_path.glob("clinic-*")) == []
+    as_json = clinic(
+        "collect", "--dry-run", "--json", "--collector", collector, "--include", "made.hosts"
+    ).json
+    (item,) = as_json["items"]
+    assert item["estimate"] == Path("/etc/hosts").stat().st_size
+    assert item["exact"] is True
+
+
+def test_an_offline_dry_run_contacts_nothing(clinic: Clinic) -> None:
+    ended = clinic("collect", "--dry-run", "--offline", "--json")
+    assert ended.json["contacted"] == []
+    assert all(item["estimate"] is None for item in ended.json["items"])
+    assert clinic("collect", "--offline").code == 2
+
+
+def test_without_a_terminal_nothing_waits_for_an_answer(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    collector = declared([{"path": "ok.txt", "command": ["echo", "fine"]}])
+    ended = clinic("collect", "--collector", collector, "--include", "made", "-o", "bundle", timeout=30)
+    assert ended.code == 0
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+def test_a_directory_that_holds_something_is_refused_naming_resume(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.tex").write_text("mine")
+    ended = clinic("collect", "-y", "-o", "bundle")
+    assert ended.code == 2
+    assert "--resume" in ended.err
+    assert (tmp_path / "bundle" / "thesis.tex").read_text() == "mine"
+
+
+def test_nothing_collected_has_a_code_of_its_own(clinic: Clinic, declared: Declared) -> None:
+    assert clinic(*only(declared([{"path": "x.txt", "file": "/nosuch"}]))).code == 4
+
+
+@pytest.mark.parametrize(
+    "words", [["--include", "nosuch"], ["--from", "tomorrow-ish"], ["--profile", "nosuch"]]
+)
+def test_bad_input_is_one_clear_error(clinic: Clinic, words: list[str]) -> None:
+    ended = clinic("collect", "-y", *words)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert "next:" in ended.err
+
+
+def test_json_is_all_that_stdout_has(clinic: Clinic, declared: Declared) -> None:
+    result = clinic(*only(declared([{"path": "ok.txt", "command": ["echo", "fine"]}]), "--json")).json
+    assert result["complete"] is True
+    assert result["statuses"] == {"ok": 1}
+
+
+def test_a_required_item_that_is_skipped_makes_it_incomplete(clinic: Clinic, declared: Declared) -> None:
+    rows = [
+        {"path": "ok.txt", "command": ["echo", "x"]},
+        {"path": "no.txt", "file": "/nosuch", "required": True},
+    ]
+    assert clinic(*only(declared(rows))).code == 3
+
+
+def test_the_runs_deadline_cancels_what_is_left(clinic: Clinic, declared: Declared, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"path": f"s{n}.txt", "command": ["sleep", "30"]} for n in range(6)]
+    began = time.monotonic()
+    ended = clinic(*only(declared(rows), "--deadline", "1s"))
+    assert time.monotonic() - began < 15
+    assert ended.code in (3, 4)
+    found = records(tmp_path / "bundle").values()
+    assert {str(record.status) for record in found} == {"cancelled"}
+
+
+def start(tmp_path: Path, words: list[str]) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-m", "clinic", *words]
+    return subprocess.Popen(
+        argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ.copy()
+    )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def sleeping(mark: str) -> list[psutil.Process]:
+    return [one for one in psutil.process_iter(["cmdline"]) if mark in (one.info["cmdline"] or [])]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_lets_running_items_end_and_seals(
+    declared: Declared, tmp_path: Path, number: signal.Signals
+) -> None:
+    rows = [{"path": f"{n}.txt", "command": ["sh", "-c", "sleep 1; echo done"]} for n in range(12)]
+    process = start(tmp_path, only(declared(rows), "-c", "2"))
+    wait_until((tmp_path / "bundle" / "journal.jsonl").exists)
+    time.sleep(0.3)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    statuses = [str(record.status) for record in records(tmp_path / "bundle").values()]
+    assert "ok" in statuses
+    assert "cancelled" in statuses
+    assert b"Bundle id" in out
+
+
+def test_a_second_signal_kills_what_runs_and_the_bundle_is_still_valid(
+    declared: Declared, tmp_path: Path
+) -> None:
+    mark = "987.25"
+    rows = [{"path": f"{n}.txt", "command": ["sleep", mark], "deadline": "100s"} for n in range(2)]
+    process = start(tmp_path, only(declared(rows)))
+    wait_until(lambda: len(sleeping(mark)) == 2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert {str(record.status) for record in records(tmp_path / "bundle").values()} == {"cancelled"}
+    wait_until(lambda: not sleeping(mark))
+
+
+def test_resume_runs_what_failed_and_names_its_parent(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    rows = [
+        {"path": "ok.txt", "command": ["sh", "-c", f"echo run >> {tmp_path}/count; echo fine"]},
+        {"path": "later.txt", "command": ["sh", "-c", f"test -e {flag} && echo there"]},
+    ]
+    collector = declared(rows)
+    assert clinic(*only(collector)).code == 3
+    first = Bundle.open(tmp_path / "bundle").id
+    flag.touch()
+    assert clinic("collect", "--resume", "bundle").code == 0
+    bundle = Bundle.open(tmp_path / "bundle")
+    assert bundle.manifest.parent == first
+    assert bundle.id != first
+    later = records(tmp_path / "bundle")["made.later"]
+    assert str(later.status) == "ok"
+    assert [str(attempt.status) for attempt in later.attempts] == ["failed"]
+    assert (tmp_path / "count").read_text() == "run\n"
+
+
+def test_resume_takes_no_selection(clinic: Clinic) -> None:
+    ended = clinic("collect", "--resume", "bundle", "--include", "storage")
+    assert ended.code == 2
+    assert "leave those options out" in ended.err
+
+
+def test_a_size_limit_is_kept_and_the_cut_is_on_record(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"path": f"{n}.bin", "command": ["head", "-c", "3000000", "/dev/urandom"], "content": "opaque"}
+        for n in range(4)
+    ]
+    assert clinic(*only(declared(rows), "--max-size", "5M")).code == 3
+    size = sum(path.stat().st_size for path in (tmp_path / "bundle").rglob("*") if path.is_file())
+    assert size < 5.5 * 1024**2
+    assert "over_budget" in {str(record.reason) for record in records(tmp_path / "bundle").values()}
+
+
+def test_a_long_output_keeps_its_head_and_tail(clinic: Clinic, declared: Declared, tmp_path: Path) -> None:
+    rows = [{"path": "n.txt", "command": ["seq", "1", "300000"], "cap": "64K"}]
+    clinic(*only(declared(rows)))
+    bundle = Bundle.open(tmp_path / "bundle")
+    record = records(tmp_path / "bundle")["made.n"]
+    (file,) = record.files
+    text = b"".join(bundle.member(file.path)).decode()
+    assert text.startswith("1\n2\n3\n")
+    assert text.endswith("299999\n300000\n")
+    assert len(text) < 80_000
+    assert str(record.reason) == "truncated"
+    assert file.dropped > 1_000_000
