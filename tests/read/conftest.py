@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from clinic.bundle.journal import Header
+from clinic.bundle.layout import SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Entry, FileEntry, Record
+from clinic.bundle.writer import BundleWriter
 from clinic.outcome import Reason, Status
+from clinic.redact import Redactor
+from clinic.secret import SecretRegister
+from clinic.units import MIB
 
 
 class MakeRecord(Protocol):
@@ -112,3 +120,35 @@ def run(instances: tuple[InstanceFacts, ...]) -> Callable[..., Run]:
         return Run(**values)  # type: ignore[arg-type]  # the values above are those of its fields
 
     return make
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, run: Callable[..., Run], kept: Kept) -> Callable[..., Path]:
+    """Write a bundle of these records: their contents go through the one write path."""
+
+    def make(
+        records: Sequence[Record], *, sealed: bool = True, planned: Sequence[Record] = (), cap: int = MIB
+    ) -> Path:
+        root = tmp_path / "clinic-db1"
+        header = Header(run(), tuple(record.entry for record in (*records, *planned)))
+        with BundleWriter.create(root, header, Redactor(SecretRegister()), reserve=0) as writer:
+            for record in records:
+                files = _write(writer, record, [kept.content[file.path] for file in record.files], cap)
+                writer.record(replace(record, files=files))
+            if sealed:
+                writer.derived(SUMMARY, b"a page\n")
+                writer.seal()
+        return root
+
+    return make
+
+
+def _write(
+    writer: BundleWriter, record: Record, contents: Sequence[bytes], cap: int
+) -> tuple[FileEntry, ...]:
+    item = writer.item(record.entry, cap=cap, learn=False)
+    for content in contents:
+        part = item.part()
+        part.write(content)
+        part.finish()
+    return item.commit()

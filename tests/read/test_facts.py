@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
+from clinic import registry
 from clinic.bundle.manifest import WindowFacts
 from clinic.bundle.record import FileEntry
+from clinic.cluster.model import Cluster, Instance, Machine
+from clinic.collector import Target
+from clinic.read import instances
 from clinic.read.facts import LARGEST, PARSERS, Scope, find, reading
+from clinic.window import Window
 
+CLUSTER = Cluster(
+    "shop", "local", (Machine("db1", local=True),),
+    (Instance("tikv", "db1", 20160, pid=7, data_dirs=("/data",), unit="tikv-20160.service"),),
+)  # fmt: skip
 DF = b"""\
 Filesystem     Type 1024-blocks      Used Available Capacity Mounted on
 /dev/vda       ext4   264212084 253510152   9991112      97% /
@@ -20,9 +29,20 @@ OOM = b"2026-11-25T03:10:00.000000Z kern:err: [ 12.345678] Out of memory: Killed
 OLD_OOM = OOM.replace(b"11-25T03", b"10-01T03")
 
 
+def test_every_item_that_is_read_is_one_that_is_collected() -> None:
+    """A collector that renames an item would silence its facts."""
+    window = Window(datetime(2026, 11, 25, tzinfo=timezone.utc), datetime(2026, 11, 26, tzinfo=timezone.utc))
+    target = Target(CLUSTER, window)
+    declared = {
+        item.id: item for found in registry.builtin() for item in found.collector.items(target) if item.id
+    }
+    assert {*PARSERS, instances.TABLE, instances.COMMAND_LINE, instances.DATE} <= declared.keys()
+    assert all(declared[identity].folder is bool(name) for identity, ((name, _), *_) in PARSERS.items())
+
+
 def test_facts_come_the_loudest_first_with_their_host_and_file(run: Any, record: Any, kept: Any) -> None:
     records = [
-        record("system.sysctl", b"vm.swappiness = 60\n"),
+        record("settings.sysctl", b"vm.swappiness = 60\n"),
         record("storage.df", DF),
         record("system.dmesg", OOM),
     ]

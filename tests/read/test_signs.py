@@ -56,8 +56,11 @@ associd=0 status=0615 leap_none, sync_ntp, 1 event, clock_sync,
 version="ntpd 4.2.8p15", stratum=3, precision=-24, rootdelay=1.2, refid=10.0.1.5,
 offset=-812.345678, frequency=0.1, sys_jitter=0.1
 """
-ADJTIMEX_LOOSE = "         mode: 0\n       offset: 0\n       status: 64\n"
-ADJTIMEX_GOOD = "         mode: 0\n       offset: 12\n       status: 8193\n"
+DAEMONS = """\
+○ chronyd.service - NTP client/server
+     Loaded: loaded (/usr/lib/systemd/system/chronyd.service; disabled; preset: enabled)
+     Active: inactive (dead)
+"""
 TIMEDATECTL = "System clock synchronized: no\n              NTP service: inactive\n"
 FAILED = """\
   UNIT                  LOAD   ACTIVE SUB    DESCRIPTION
@@ -128,14 +131,18 @@ def test_swap_in_use_is_told_and_a_little_of_it_is_not() -> None:
         (CHRONY.replace("4.1173", "0.0001"), []),
         (NTPQ, ["the clock is 0.812 s off"]),
         (NTPQ.replace("leap_none", "leap_alarm").replace("812", "0"), ["the clock is not synchronised"]),
-        (ADJTIMEX_LOOSE, ["the clock is not synchronised"]),
-        (ADJTIMEX_GOOD, []),
         (TIMEDATECTL, ["the clock is not synchronised"]),
         (TIMEDATECTL.replace("synchronized: no", "synchronized: yes"), []),
     ],
 )
 def test_a_clock_that_is_off_or_loose_is_told(text: str, expected: list[str]) -> None:
     assert texts(signs.clock(text)) == expected
+
+
+def test_time_daemons_of_which_none_runs_are_told() -> None:
+    assert texts(signs.clock_daemons(DAEMONS)) == ["none of the installed time daemons runs"]
+    assert texts(signs.clock_daemons(DAEMONS.replace("inactive (dead)", "active (running) since Wed"))) == []
+    assert texts(signs.clock_daemons("Unit ntpd.service could not be found.")) == []
 
 
 def test_failed_units_are_told_and_running_ones_are_not() -> None:
@@ -180,10 +187,10 @@ def test_swappiness_is_told_where_it_is_high() -> None:
 
 
 PARSERS = [
-    signs.room, signs.swap, signs.clock, signs.failed_units, signs.units, signs.disk_health,
+    signs.room, signs.swap, signs.clock, signs.clock_daemons, signs.failed_units, signs.units, signs.disk_health,
     signs.file_system_errors, signs.open_files, signs.huge_pages, signs.swappiness,
 ]  # fmt: skip
-INPUTS = [DF, INODES, SWAPS, CHRONY, NTPQ, ADJTIMEX_LOOSE, FAILED, SHOW, SMART, ERRORS, OPEN_FILES, THP]
+INPUTS = [DF, INODES, SWAPS, CHRONY, NTPQ, DAEMONS, FAILED, SHOW, SMART, ERRORS, OPEN_FILES, THP]
 
 
 @pytest.mark.parametrize("parse", PARSERS)

@@ -125,7 +125,7 @@ PARSERS: Mapping[str, tuple[tuple[str, Parser], ...]] = {
     "processes.open-files": (("", _plain(signs.open_files)),),
     "system.memory": (("swaps", _plain(signs.swap)),),
     "system.thp": (("", _plain(signs.huge_pages)),),
-    "system.sysctl": (("", _plain(signs.swappiness)),),
+    "settings.sysctl": (("", _plain(signs.swappiness)),),
     "storage.df": (("", _plain(signs.room)),),
     "storage.df-data": (("", _plain(signs.room)),),
     "storage.inodes": (("", _plain(signs.room)),),
@@ -133,7 +133,7 @@ PARSERS: Mapping[str, tuple[tuple[str, Parser], ...]] = {
     "storage.errors": (("", _plain(signs.file_system_errors)),),
     "clock.chrony": (("", _plain(signs.clock)),),
     "clock.ntpq": (("", _plain(signs.clock)),),
-    "clock.adjtimex": (("", _plain(signs.clock)),),
+    "clock.daemons": (("", _plain(signs.clock_daemons)),),
     "clock.timedatectl": (("", _plain(signs.clock)),),
 }
 """What reads an item, by its id: the name of the file, for a folder, and the parser."""

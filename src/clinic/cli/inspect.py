@@ -1,0 +1,166 @@
+"""`clinic inspect`: what is inside a bundle, what is missing and why, and any of its files."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from clinic.bundle.record import FileEntry, Record
+from clinic.bundle.verify import content_defects
+from clinic.cli.output import harmless, print_json, say, table
+from clinic.errors import BadBundle
+from clinic.outcome import Status
+from clinic.read.ask import questions
+from clinic.read.describe import contents, describe
+from clinic.read.facts import Findings, find, reading
+from clinic.read.find import find_file
+from clinic.read.missing import Group, groups, is_missing, not_here
+from clinic.read.open import Opened, open_bundle
+from clinic.read.page import COLUMNS
+from clinic.read.summary import fact_text, group_lines, heading
+from clinic.units import MIB, human_size, plural
+
+FACTS = 12
+"""How many of the loudest facts are shown."""
+
+
+@click.command("inspect")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("path", required=False)
+@click.option("--missing", is_flag=True, help="List every item that is not there, with reason and fix.")
+@click.option("--files", is_flag=True, help="List every file.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in a stable shape.")
+def command(bundle: Path, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
+    """Show what is inside BUNDLE, what is missing, why, and what to do about it.
+
+    With PATH, print that file, whatever its compression: the path with or without .zst, or the id of its
+    item. Works on a bundle that was not sealed, too; clinic verify checks every byte.
+
+    \b
+    Examples:
+      clinic inspect clinic-db1-20261125T103000Z
+      clinic inspect clinic-db1-20261125T103000Z --missing
+      clinic inspect clinic-db1-20261125T103000Z storage.df
+      clinic inspect clinic-db1-20261125T103000Z db1/dmesg.log | grep -i error
+      clinic inspect clinic-db1-20261125T103000Z --json | jq .missing
+    """
+    opened = open_bundle(bundle)
+    if path is not None:
+        _print_file(opened, find_file(opened, path))
+    elif files:
+        _show_files(opened)
+    elif missing:
+        _show_missing(opened.records)
+    else:
+        findings = find(opened.run, opened.records, reading(opened.root))
+        if as_json:
+            print_json(describe(opened, findings))
+        else:
+            _show(opened, findings)
+    return 0
+
+
+def _show(opened: Opened, findings: Findings) -> None:
+    for line in heading(opened.run, opened.records, ended=opened.ended, interrupted=opened.interrupted):
+        say(line)
+    say()
+    _show_contents(opened)
+    _section("Loudest facts", (f"  {fact_text(fact)}" for fact in findings.facts[:FACTS]))
+    _section("Missing, and what would bring it", _missing_lines(groups(opened.records), opened))
+    _section("Longer than their cap, head and tail kept", _cut_lines(opened.files()))
+    next_steps = questions(opened.run, opened.records, findings, str(opened.root))
+    _section("Ask next", (f"  {number}. {step}" for number, step in enumerate(next_steps, 1)))
+    say()
+    if opened.sealed:
+        say(f"Bundle id {opened.id}")
+    else:
+        say("Not sealed: its run did not come to an end.", colour="yellow")
+        say(f"Next: clinic collect --resume {opened.root}, or clinic seal {opened.root}")
+
+
+def _show_contents(opened: Opened) -> None:
+    rows = [
+        (
+            one.category,
+            one.host,
+            one.items,
+            one.files,
+            human_size(one.plain),
+            human_size(one.stored),
+            one.missing or "",
+        )
+        for one in contents(opened.records)
+    ]
+    table(("CATEGORY", "HOST", "ITEMS", "FILES", "BYTES", "ON DISK", "MISSING"), rows, right=(2, 3, 4, 5, 6))
+    files = opened.files()
+    masked = f"; {plural(opened.masked, 'credential')} masked" if opened.masked else ""
+    say(f"{plural(len(files), 'file')}, {human_size(sum(file.stored for file in files))} on disk{masked}")
+
+
+def _section(title: str, lines: Iterable[str]) -> None:
+    listed = list(lines)
+    if listed:
+        say()
+        say(title, bold=True)
+        for line in listed:
+            say(line)
+
+
+def _missing_lines(found: tuple[Group, ...], opened: Opened) -> Iterator[str]:
+    columns = shutil.get_terminal_size((COLUMNS, 24)).columns if sys.stdout.isatty() else 10 * COLUMNS
+    for group in found:
+        yield from group_lines(group, columns)
+    rest = not_here(opened.records)
+    if rest:
+        yield f"  {plural(rest, 'item')} left out by choice, or with nothing to read there"
+    if found:
+        yield f"  each with its reason: clinic inspect {opened.root} --missing"
+
+
+def _cut_lines(files: Iterable[FileEntry]) -> Iterator[str]:
+    for file in files:
+        if file.dropped:
+            lost = human_size(file.dropped) if file.dropped > 0 else "an unknown part"
+            yield f"  {file.path}: {lost} left out of the middle"
+
+
+def _show_missing(records: Iterable[Record]) -> None:
+    """Every item that is not plain ok: those that somebody should hear of first."""
+    wanting = [record for record in records if record.status is not Status.OK]
+    for record in sorted(wanting, key=lambda record: (not record.incomplete, not is_missing(record))):
+        place = record.entry.instance or record.entry.host
+        reason = f" ({record.reason})" if record.reason is not None else ""
+        say(f"{record.entry.id} {place}: {record.status}{reason}: {record.message}")
+        if record.fix:
+            say(f"    fix: {record.fix}")
+        for name in record.missing:
+            say(f"    {name}")
+    if not wanting:
+        say("Nothing is missing.")
+
+
+def _show_files(opened: Opened) -> None:
+    owners = {file.path: record.entry.id for record in opened.records for file in record.files}
+    rows = (
+        (human_size(file.plain), human_size(file.stored), owners.get(file.path, ""), file.path)
+        for file in sorted(opened.files(), key=lambda file: file.path)
+    )
+    table(("BYTES", "ON DISK", "ITEM", "FILE"), rows, right=(0, 1))
+
+
+def _print_file(opened: Opened, file: FileEntry) -> None:
+    """The plain bytes to standard output; on a terminal what could steer it is written out."""
+    for defect in content_defects(opened.root, [file]):
+        raise BadBundle(f"{opened.root}: {defect}")
+    with opened.member(file.path) as stream:
+        if not sys.stdout.isatty():
+            shutil.copyfileobj(stream, sys.stdout.buffer, MIB)
+            return
+        text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="")
+        while part := text.read(MIB):
+            click.echo(harmless(part, lines=True), nl=False)

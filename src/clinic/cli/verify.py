@@ -1,0 +1,82 @@
+"""`clinic verify`: every byte of a bundle against its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clinic.bundle.verify import content_defects, defects
+from clinic.cli.output import print_json, say
+from clinic.cli.progress import Bars
+from clinic.errors import BadBundle
+from clinic.progress import Progress
+from clinic.read.open import Opened, is_unsealed, open_bundle
+from clinic.units import human_size, plural
+
+
+@click.command("verify")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(bundle: Path, as_json: bool) -> int:
+    """Check that BUNDLE is exactly what its manifest says, byte for byte.
+
+    Reads every file. Each defect is one line, and the exit code is then 6. The id that is printed at the
+    end stands for every byte of the bundle: compare it with the sender's. An unfinished bundle is checked
+    as far as it goes, and is not good either.
+
+    \b
+    Examples:
+      clinic verify clinic-db1-20261125T103000Z
+      clinic verify clinic-db1-20261125T103000Z --json
+    """
+    unsealed = is_unsealed(bundle)
+    with Bars() as bars:
+        found = _unsealed_defects(bundle, bars) if unsealed else defects(bundle, bars)
+    if as_json:
+        print_json(_as_json(bundle, found))
+        return BadBundle.exit_code if found or unsealed else 0
+    for defect in found:
+        say(defect, colour="red")
+    if found:
+        raise BadBundle(f"{bundle}: {plural(len(found), 'defect')}")
+    opened = open_bundle(bundle)
+    checked = _checked(opened)
+    if not opened.sealed:
+        raise BadBundle(
+            f"{bundle} is not sealed, so nobody can say whether it is whole; what is there is good: {checked}",
+            hint=f"clinic collect --resume {bundle} completes it, clinic seal {bundle} seals what there is",
+        )
+    say(f"Good: {checked}; nothing is missing, changed or added.", colour="green")
+    say(f"Bundle id {opened.id}")
+    return 0
+
+
+def _unsealed_defects(path: Path, progress: Progress) -> tuple[str, ...]:
+    """What is wrong with the files that a run left which did not come to its end."""
+    opened = open_bundle(path)
+    return tuple(content_defects(opened.root, opened.files(), progress))
+
+
+def _checked(opened: Opened) -> str:
+    files = opened.files()
+    stored, held = sum(file.stored for file in files), sum(file.plain for file in files)
+    return f"{plural(len(files), 'file')}, {human_size(stored)} on disk, {human_size(held)} once decompressed"
+
+
+def _as_json(bundle: Path, found: tuple[str, ...]) -> dict[str, Any]:
+    """`good` says it all; `id`, `complete`, `files`, `stored` and `plain` are null where there are defects."""
+    opened = open_bundle(bundle) if not found else None
+    files = opened.files() if opened is not None else ()
+    return {
+        "bundle": str(bundle),
+        "good": opened is not None and opened.sealed,
+        "sealed": not is_unsealed(bundle),
+        "id": opened.id or None if opened is not None else None,
+        "complete": opened.complete if opened is not None else None,
+        "files": len(files) if opened is not None else None,
+        "stored": sum(file.stored for file in files) if opened is not None else None,
+        "plain": sum(file.plain for file in files) if opened is not None else None,
+        "defects": list(found),
+    }
