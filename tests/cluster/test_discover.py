@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.cluster.discover import LONGEST_NAME, discover_local, machine_name
+from clinic.cluster.discover import LONGEST_NAME, discover_local, learning, machine_name
+from clinic.redact import Redactor
+from clinic.secret import SecretRegister
 
 
 @given(st.text())
@@ -41,6 +43,49 @@ def test_the_cluster_is_this_machine(pretend: Callable[..., Any], monkeypatch: p
     assert {instance.host for instance in cluster.instances} == {cluster.name}
     assert own.pid in {instance.pid for instance in cluster.instances}
     assert cluster.id == cluster.version == ""
+
+
+PASSWORD = "Xq7-tuna-Mast9"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tikv-server", f"--pd=http://root:{PASSWORD}@10.0.1.1:2379", "--addr=0.0.0.0:20160"),
+        ("victoria-metrics", f"-httpAuth.password={PASSWORD}", "-httpListenAddr=:8428"),
+        ("grafana-server", f"cfg:default.security.admin_password={PASSWORD}"),
+        ("mysqld", "--port=3306", "--some-password", PASSWORD),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_password_in_a_command_line_is_masked_and_learned(words: tuple[str, ...]) -> None:
+    register = SecretRegister()
+    redactor = Redactor(register)
+    masked = learning(redactor)(words)
+    assert masked == redactor.argv(words)
+    assert len(masked) == len(words)
+    assert PASSWORD not in " ".join(masked)
+    assert [learned.value.reveal() for learned in register.since(0)] == [PASSWORD]
+
+
+@given(st.lists(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"))))
+def test_any_command_line_keeps_its_arguments(words: list[str]) -> None:
+    assert len(learning(Redactor(SecretRegister()))(words)) == len(words)
+
+
+def test_a_command_line_without_secrets_stays_as_it_is() -> None:
+    words = ("bin/tidb-server", "-P", "4000", "--path=10.0.1.1:2379", "", "--log-file=/a b/tidb.log")
+    assert learning(Redactor(SecretRegister()))(words) == words
+    assert learning(Redactor(SecretRegister()))(()) == ()
+
+
+def test_a_learned_password_of_a_real_process_is_nowhere_in_the_cluster(pretend: Callable[..., Any]) -> None:
+    register = SecretRegister()
+    own = pretend("tikv-server", [f"--pd=http://root:{PASSWORD}@10.0.1.1:2379", f"--labels=x={PASSWORD}"])
+    cluster = discover_local(learning(Redactor(register)))
+    assert own.pid in {instance.pid for instance in cluster.instances}
+    assert PASSWORD in {learned.value.reveal() for learned in register.since(0)}
+    assert PASSWORD not in repr(cluster)
 
 
 LAB_NAMES = {"victoria_metrics": "victoria-metrics"}

@@ -7,6 +7,9 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from clinic.cluster.discovery import patience
 from clinic.cluster.discovery.patience import patiently
 from clinic.errors import Failed
 from clinic.outcome import Reason
@@ -32,6 +35,18 @@ def test_a_look_that_is_stuck_is_left_behind_and_its_late_answer_does_not_count(
     fifo.write_text("late")  # lets the thread go
     _until_alone()
     assert "stuck" not in answers
+
+
+def test_many_that_are_stuck_are_each_waited_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LEAST_PATIENCE", 0.05)
+    go_on = threading.Event()
+    started = time.monotonic()
+    _, failures = patiently(range(4), lambda _: go_on.wait(), patience=0.2)
+    assert time.monotonic() - started < 0.2 + 0.1 + 0.05 + 0.05 + 0.5
+    go_on.set()
+    assert [text.partition(" s:")[0] for text in failures.values()] == [
+        f"no answer within {seconds}" for seconds in ("0.2", "0.1", "0.05", "0.05")
+    ]
 
 
 def test_a_look_that_fails_costs_its_own_key() -> None:

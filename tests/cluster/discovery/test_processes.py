@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, replace
@@ -18,9 +19,10 @@ import psutil
 import pytest
 
 from clinic.cluster.discovery import describe as describing
-from clinic.cluster.discovery import looking, processes
+from clinic.cluster.discovery import looking, processes, reach
 from clinic.cluster.discovery.argv import MOST_BYTES
 from clinic.cluster.discovery.processes import Findings, find
+from clinic.cluster.discovery.reach import Account
 from clinic.cluster.model import Instance
 
 Listen = Callable[[], socket.socket]
@@ -129,7 +131,11 @@ def test_a_number_that_went_to_another_process_meanwhile_is_not_mixed_up(
     pretend: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = pretend("tidb-server")
-    monkeypatch.setattr(psutil.Process, "is_running", lambda _: False)
+
+    def gone(process: psutil.Process) -> bool:
+        return bool(process.pid != own.pid)
+
+    monkeypatch.setattr(psutil.Process, "is_running", gone)
     assert own.pid not in pids()
 
 
@@ -339,6 +345,28 @@ def test_a_process_that_hangs_is_listed_by_its_program(
     assert (found.component, found.port, found.binary) == ("tikv", 0, str(own.binary))
     assert instance_of(other.pid, findings).argv
     assert any(f"tikv (process {own.pid}) could not be looked at" in text for text in findings.unknown)
+
+
+def test_a_file_system_that_hangs_costs_the_paths_and_nothing_else(
+    pretend: Start, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a data directory on an NFS server that is gone."""
+    sql, go_on = listen(), threading.Event()
+    own = pretend("tidb-server", ["--config=/dead/tidb.toml"], listening=[sql])
+    real = reach.could_read
+
+    def hanging(account: Account, path: str) -> bool:
+        return go_on.wait() if path.startswith("/dead/") else real(account, path)
+
+    monkeypatch.setattr(reach, "could_read", hanging)
+    monkeypatch.setattr("clinic.cluster.discovery.patience.patiently.__defaults__", (0.1,))
+    findings = find(unmasked, "db1")
+    go_on.set()
+    found = instance_of(own.pid, findings)
+    assert (found.port, found.config_files) == (port_of(sql), ())
+    assert any(
+        f"the files of tidb (process {own.pid}) could not be looked at" in text for text in findings.unknown
+    )
 
 
 def test_files_of_a_container_are_not_taken_for_those_of_the_host(

@@ -23,14 +23,17 @@ T = TypeVar("T")
 PATIENCE = 2.0
 """Seconds that one look may take; it usually takes a thousandth of one."""
 
+LEAST_PATIENCE = 0.25
+"""Where one after the other is stuck, each is waited for half as long as the one before, but at least so long."""
+
 
 def patiently(
     keys: Iterable[Key], look: Callable[[Key], Answer], patience: float = PATIENCE
 ) -> tuple[dict[Key, Answer], dict[Key, str]]:
     """What `look` says of each of `keys`; and why of those of which it says nothing.
 
-    One thread looks. When it is stuck for `patience` seconds another one goes on with the rest; the stuck one is a
-    daemon and does nothing more if it ever comes back. A look that raises costs its own key only.
+    One thread looks. When it is stuck for `patience` seconds, less with each time, another one goes on with the rest;
+    the stuck one is a daemon and does nothing more if it ever comes back. A look that raises costs its own key only.
     """
     todo = deque(keys)
     answers: dict[Key, Answer] = {}
@@ -42,6 +45,7 @@ def patiently(
             looker.join(min(patience, 0.1))
         for key in looker.abandon():
             failures[key] = f"no answer within {patience:g} s: it or a file system that it uses is stuck"
+            patience = max(patience / 2, min(patience, LEAST_PATIENCE))
         answers.update(looker.answers)
         failures.update(looker.failures)
     return answers, failures

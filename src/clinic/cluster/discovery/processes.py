@@ -8,10 +8,10 @@ process and every connection; and it knows the sockets of our own network namesp
 from __future__ import annotations
 
 import os
-import posixpath
 import pwd
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,10 +20,10 @@ from clinic.cluster.discovery import looking
 from clinic.cluster.discovery.argv import printable, shown
 from clinic.cluster.discovery.components import COMPONENTS
 from clinic.cluster.discovery.describe import Traits, deploy_dir, describe
-from clinic.cluster.discovery.looking import Descriptors, Sighting
+from clinic.cluster.discovery.files import Files, files
+from clinic.cluster.discovery.looking import Sighting
 from clinic.cluster.discovery.patience import patiently
 from clinic.cluster.discovery.placement import placement
-from clinic.cluster.discovery.reach import Account, could_read
 from clinic.cluster.discovery.sockets import Listener, listeners, opened
 from clinic.cluster.model import Instance
 from clinic.units import plural
@@ -65,6 +65,9 @@ class _Seen:
     hidden: bool = False
     """Whether most of it can't be seen by us."""
 
+    files: Callable[[], Files] | None = None
+    """Looks where it keeps things; None where that is not to be asked."""
+
     remarks: tuple[str, ...] = ()
     """What could not be learned, a sentence each."""
 
@@ -84,7 +87,7 @@ def find(mask: Mask, host: str) -> Findings:
     look = _Look(mask, host)
     chosen = {sighting.pid: sighting for sighting in found[:MOST_INSTANCES]}
     seen, failures = patiently(chosen, lambda pid: look(chosen[pid]))
-    answers = [answer for answer in seen.values() if answer is not None]
+    answers = _with_files({pid: answer for pid, answer in seen.items() if answer is not None})
     answers += [look.from_afar(chosen[pid], why) for pid, why in failures.items()]
     answers += [look.from_afar(sighting, why) for sighting, why in blurred]
     answers = _with_names(sorted(answers, key=_order))
@@ -136,6 +139,7 @@ class _Look:
         cwd = _directory(looking.link(pid, "cwd"))
         traits = describe(component, argv, listening, cwd=cwd, perhaps=perhaps)
         binary, deleted = _binary(sighting.exe)
+        deploy = deploy_dir(binary, cwd)
         instance = Instance(
             component=component.name,
             host=self._host,
@@ -149,18 +153,21 @@ class _Look:
             argv=shown(argv),
             unit=printable(place.unit),
             container=printable(inside),
+            deploy_dir="" if inside else deploy,
             extra=_extra(traits, cut=cut, deleted=deleted),
         )
         remarks = list(_guesses(instance, traits))
         if inside:
-            remarks.append(
-                f"{_called(instance)} runs in a container ({inside}): its files are not read from here"
-            )
-        else:
-            instance, refused = _with_paths(instance, traits, held, who, cwd)
-            remarks += refused
-        ports = frozenset(listener.port for listener in listening)
-        return _Seen(instance, who.uid, ports, not sighting.exe, tuple(remarks))
+            called = _called(instance)
+            remarks.append(f"{called} runs in a container ({inside}): its files are not read from here")
+        return _Seen(
+            instance,
+            uid=who.uid,
+            listening=frozenset(listener.port for listener in listening),
+            hidden=not sighting.exe,
+            files=None if inside else partial(files, traits, tuple(map(printable, held.logs)), deploy, who),
+            remarks=tuple(remarks),
+        )
 
     def _network(self, pid: int) -> tuple[Listener, ...]:
         namespace = looking.link(pid, "ns/net")
@@ -202,47 +209,31 @@ def _guesses(instance: Instance, traits: Traits) -> Iterable[str]:
         yield f"no option says which of the ports {ports} of {called} is for clients: {traits.port} is a guess"
 
 
-def _with_paths(
-    instance: Instance, traits: Traits, held: Descriptors, who: Account, cwd: str
-) -> tuple[Instance, list[str]]:
-    """The instance with the paths that its account could read itself, and a sentence about the others."""
-    refused: list[str] = []
-
-    def kept(paths: Iterable[str]) -> tuple[str, ...]:
-        fine: dict[str, None] = {}
-        for path in paths:
-            if could_read(who, path):
-                fine[path] = None
-            else:
-                refused.append(path)
-        return tuple(fine)
-
-    usual_data = [path for path in traits.usual_data if Path(path).is_dir()][:1]
-    usual_configs = [path for path in traits.usual_configs if Path(path).is_file()]
-    logs = kept([*traits.log_files, *map(printable, held.logs)])
-    deploy = deploy_dir(instance.binary, cwd)
-    complete = replace(
-        instance,
-        deploy_dir=deploy,
-        data_dirs=kept(traits.data_dirs or usual_data),
-        config_files=kept([*traits.config_files, *usual_configs]),
-        log_files=logs,
-        log_dir=next(iter(kept(_log_dirs(traits, logs, deploy))), ""),
-    )
-    if not refused:
-        return complete, []
-    named = ", ".join(dict.fromkeys(refused))
-    return complete, [f"{_called(instance)} names what its own account can't read; left out: {named}"]
-
-
-def _log_dirs(traits: Traits, logs: Sequence[str], deploy: str) -> list[str]:
-    """Where its logs are: as it was told, else where its logs are seen, else where TiUP has them."""
-    if traits.log_dir:
-        return [traits.log_dir]
-    if logs:
-        return [posixpath.dirname(logs[0])]
-    usual = posixpath.join(deploy, "log") if deploy else ""
-    return [usual] if usual and Path(usual).is_dir() else []
+def _with_files(answers: dict[int, _Seen]) -> list[_Seen]:
+    """The same with what each of them keeps where."""
+    asked = {pid: seen.files for pid, seen in answers.items() if seen.files is not None}
+    found, failures = patiently(asked, lambda pid: asked[pid]())
+    complete: list[_Seen] = []
+    for pid, seen in answers.items():
+        called = _called(seen.instance)
+        remarks = (
+            [f"the files of {called} could not be looked at: {failures[pid]}"] if pid in failures else []
+        )
+        instance = seen.instance
+        if pid in found:
+            its = found[pid]
+            if its.refused:
+                named = ", ".join(its.refused)
+                remarks.append(f"{called} names what its own account can't read; left out: {named}")
+            instance = replace(
+                instance,
+                data_dirs=its.data_dirs,
+                config_files=its.config_files,
+                log_files=its.log_files,
+                log_dir=its.log_dir,
+            )
+        complete.append(replace(seen, instance=instance, remarks=(*seen.remarks, *remarks)))
+    return complete
 
 
 def _with_names(answers: list[_Seen]) -> list[_Seen]:
