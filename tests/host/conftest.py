@@ -145,4 +145,3 @@ def _answer(prepare: Callable[[], None], call: Callable[[], object], writing: in
         with open(writing, "wb") as pipe:
             pipe.write(pickle.dumps(result))
         os._exit(0)
-

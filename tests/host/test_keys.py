@@ -88,9 +88,9 @@ def test_what_openssl_writes(make: str, secret: bool, tmp_path: Path) -> None:
 
 
 def test_a_store_that_openssl_writes(tmp_path: Path) -> None:
-    key, cert, store = (tmp_path / name for name in ("key", "cert", "store"))
+    key, cert, store = (str(tmp_path / name) for name in ("key", "cert", "store"))
     options = ["req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x"]
     subprocess.run(["openssl", *options, "-keyout", key, "-out", cert], check=True, capture_output=True)
     export = ["pkcs12", "-export", "-inkey", key, "-in", cert, "-out", store, "-passout", "pass:x"]
     subprocess.run(["openssl", *export], check=True, capture_output=True)
-    assert is_key(str(store), store.read_bytes()[:HEAD])
+    assert is_key(store, Path(store).read_bytes()[:HEAD])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,28 @@ def test_a_command_inherits_nothing(ask: Ask, monkeypatch: pytest.MonkeyPatch) -
     assert b"TZ=UTC\n" in ask("env", environment={"TZ": "UTC"})[1]
 
 
+@pytest.fixture
+def cores() -> Iterator[None]:
+    """Core dumps are on, as far as we may turn them on."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    most = resource.RLIM_INFINITY if os.geteuid() == 0 else before[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("cores")
 def test_a_command_starts_from_a_clean_slate(ask: Ask) -> None:
-    script = "sleep 0.1; pwd; umask; ulimit -c; readlink /proc/self/fd/0; ls /proc/self/fd; ps -o sid= -p $$; echo $$"
-    answers = ask("sh", "-c", script)[1].decode().split()
+    looks = (
+        "pwd",
+        "umask",
+        "ulimit -c",
+        "readlink /proc/self/fd/0",
+        "ls /proc/self/fd",
+        "ps -o sid= -p $$",
+        "echo $$",
+    )
+    answers = ask("sh", "-c", "; ".join(("sleep 0.1", *looks)))[1].decode().split()
     assert answers[:4] == ["/", "0077", "0", "/dev/null"]
     assert answers[4:8] == ["0", "1", "2", "3"], "3 is what ls itself opens"
     assert answers[8] == answers[9], "it leads a session of its own"
@@ -104,8 +124,6 @@ def test_nothing_starts_after_the_deadline(here: LocalHost, forks: list[object])
 
 
 def test_being_out_of_processes_may_pass(as_nobody: AsNobody) -> None:
-    import resource
-
     def run() -> object:
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
         try:
@@ -146,7 +164,7 @@ def test_sixty_small_commands_take_a_fraction_of_a_second(ask: Ask) -> None:
     ask("true")
     started = time.perf_counter()
     with ThreadPoolExecutor(4) as threads:
-        assert {status for status, _, _ in threads.map(lambda _: ask("true"), range(60))} == {0}
+        assert {status for status, _, _ in threads.map(ask, ["true"] * 60)} == {0}
     assert time.perf_counter() - started < 0.9
 
 
@@ -183,7 +201,9 @@ os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def test_a_hardened_process_leaves_no_core_and_no_readable_file(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", HARDENED], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", HARDENED], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.stdout.splitlines() == ["0o600 (0, 0)", "['0', '0077']", "0"]
     assert done.returncode == -11
     assert os.listdir(tmp_path) == ["made"], "a core would lie here"

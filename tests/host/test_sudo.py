@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clinic.deadline import Deadline
-from clinic.errors import TimedOut
+from clinic.errors import Skip, TimedOut
 from clinic.host.local import LocalHost
 from clinic.host.sudo import sudoers_line
 from clinic.outcome import Reason
@@ -70,7 +70,7 @@ def with_sudoers(as_nobody: Callable[..., Any], place: Path) -> WithSudoers:
     return with_sudoers
 
 
-def _run(host: LocalHost, *argv: str, seconds: float = 10) -> tuple[int, bytes, str]:
+def _run(host: LocalHost, argv: tuple[str, ...], seconds: float = 10) -> tuple[int, bytes, str]:
     with host.run(argv, Deadline(seconds), root=True) as process:
         output = b"".join(process.chunks())
         return process.status, output, process.stderr
@@ -83,23 +83,36 @@ ARGUMENTS = [("-u",), (), ("-c", "a=b,c:d"), ("x*[?]",), ("two words", "#1", "!"
 def test_the_printed_line_is_the_one_that_sudo_needs(
     with_sudoers: WithSudoers, here: LocalHost, arguments: tuple[str, ...]
 ) -> None:
+    """It allows exactly these arguments: not one more, and no others."""
     echo = here.which("echo")
     assert echo is not None
-    line = sudoers_line("nobody", (echo, *arguments))
-    status, output, errors = with_sudoers(line, lambda host: _run(host, "echo", *arguments))
-    assert (status, output, errors) == (0, " ".join(arguments).encode() + b"\n", "")
-    for others in ((*arguments, "more"), ("other",)):
-        refused = with_sudoers(line, lambda host, others=others: _run(host, "echo", *others))
-        assert refused[0] is Reason.NOT_PERMITTED
+
+    def run(host: LocalHost) -> list[object]:
+        answers: list[object] = [_run(host, ("echo", *arguments))]
+        for others in ((*arguments, "more"), ("other",)):
+            with pytest.raises(Skip) as caught:
+                _run(host, ("echo", *others))
+            answers.append(caught.value.reason)
+        return answers
+
+    said = " ".join(arguments).encode() + b"\n"
+    refused = [Reason.NOT_PERMITTED] * 2
+    assert with_sudoers(sudoers_line("nobody", (echo, *arguments)), run) == [(0, said, ""), *refused]
 
 
 def test_sudo_gives_root(with_sudoers: WithSudoers) -> None:
     rules = "nobody ALL=(root) NOPASSWD: ALL"
-    assert with_sudoers(rules, lambda host: (host.is_root, _run(host, "id", "-u"))) == (True, (0, b"0\n", ""))
+    assert with_sudoers(rules, lambda host: (host.is_root, _run(host, ("id", "-u")))) == (
+        True,
+        (0, b"0\n", ""),
+    )
 
 
 def test_a_password_is_never_waited_for(with_sudoers: WithSudoers) -> None:
-    assert with_sudoers("nobody ALL=(root) ALL", lambda host: _run(host, "id", "-u"))[0] is Reason.NOT_PERMITTED
+    assert (
+        with_sudoers("nobody ALL=(root) ALL", lambda host: _run(host, ("id", "-u")))[0]
+        is Reason.NOT_PERMITTED
+    )
 
 
 @pytest.mark.parametrize("pty", ["!use_pty", "use_pty"])
@@ -110,7 +123,7 @@ def test_what_sudo_started_is_killed_at_the_deadline(
 
     def run(host: LocalHost) -> str:
         with pytest.raises(TimedOut):
-            _run(host, "sh", "-c", f"sleep {nap} & sleep {nap}", seconds=0.5)
+            _run(host, ("sh", "-c", f"sleep {nap} & sleep {nap}"), seconds=0.5)
         return "ended"
 
     assert with_sudoers(f"Defaults {pty}\nnobody ALL=(root) NOPASSWD: ALL", run) == "ended"

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from clinic.deadline import Deadline
+from clinic.host.local import LocalHost
 from clinic.host.watcher import Watcher
 
 Asleep = Callable[[int], int]
@@ -66,14 +68,14 @@ def test_any_shell_will_do(
     groups = [subprocess.Popen(["sleep", nap], start_new_session=True) for _ in range(3)]
     marked = subprocess.Popen(["sleep", nap], start_new_session=True, env={"CLINIC_CHILD": "abc-1."})
     other = subprocess.Popen(["sleep", nap], start_new_session=True, env={"CLINIC_CHILD": "xyz-1."})
-    watcher = Watcher("abc", "/usr/bin:/bin")
-    for group in groups:
-        watcher.add(group.pid)
-    watcher.remove(groups[1].pid)
-    shell_process = watcher._shell  # the end of a killed Clinic, without killing the test
-    assert shell_process is not None and shell_process.stdin is not None
-    shell_process.stdin.close()
-    shell_process.wait(5)
+    clinic = os.fork()
+    if clinic == 0:
+        watcher = Watcher("abc", "/usr/bin:/bin")
+        for group in groups:
+            watcher.add(group.pid)
+        watcher.remove(groups[1].pid)
+        os._exit(0)
+    os.waitpid(clinic, 0)
     assert [group.wait(2) for group in (groups[0], groups[2], marked)] == [-signal.SIGKILL] * 3
     assert asleep(2) == 2
     for left in (groups[1], other):
@@ -95,9 +97,19 @@ def test_a_peaceful_end_kills_nothing(nap: str, asleep: Asleep) -> None:
 def test_a_watcher_that_somebody_killed_is_no_trouble() -> None:
     watcher = Watcher("abc", "/usr/bin:/bin")
     watcher.add(os.getpid())
-    assert watcher._shell is not None
-    watcher._shell.kill()
-    watcher._shell.wait()
+    [shell] = [one for one in psutil.Process().children() if one.cmdline()[-1:] == ["clinic-watcher"]]
+    shell.kill()
+    while shell.status() != psutil.STATUS_ZOMBIE:
+        pass
     watcher.remove(os.getpid())
     watcher.add(os.getpid())
     watcher.close()
+    assert not shell.is_running()
+
+
+def test_without_a_shell_commands_run_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clinic.host.watcher._SHELL", "/no/such/shell")
+    host = LocalHost("here")
+    with host.run(["echo", "fine"], Deadline(5)) as process:
+        assert list(process.chunks()) == [b"fine\n"]
+    host.close()

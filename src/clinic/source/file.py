@@ -254,6 +254,6 @@ def _cuts(reader: Reader, room: int, deadline: Deadline) -> tuple[int, int]:
     """Where the head ends and the tail begins: at ends of lines, where there are any near."""
     head, tail = room // 2, reader.info.size - (room - room // 2)
     before = min(_EDGE, head)
-    left, right = reader.ranges([(head - before, before), (tail, _EDGE)], deadline)
-    last, first = left.rfind(b"\n") + 1, right.find(b"\n") + 1
-    return (head - before + last if last else head), (tail + first if first else tail)
+    # The tail is looked at from a byte earlier: it may begin with a line as it is.
+    left, right = reader.ranges([(head - before, before), (tail - 1, _EDGE)], deadline)
+    return head - before + (left.rfind(b"\n") + 1 or before), tail + max(0, right.find(b"\n"))
