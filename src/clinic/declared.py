@@ -111,6 +111,9 @@ def _row(mistakes: Mistakes, where: Where, value: Any) -> _Row | None:
     if not words or not isinstance(value.get("path"), str):
         mistakes.add(where, "path must be a string and the source must not be empty")
         return None
+    relative = [word for word in words if kinds[0] != "command" and not word.startswith("/")]
+    if relative:
+        mistakes.add((*where, kinds[0]), f"{relative[0]} must be an absolute path")
     options = _options(mistakes, where, value)
     return _Row(value["path"], SOURCES[kinds[0]], words, {**options, "folder": kinds[0] in _FOLDERS})
 
@@ -128,7 +131,7 @@ def _options(mistakes: Mistakes, where: Where, value: Mapping[str, Any]) -> dict
         found["stage"] = Stage.LEARN
     for key, parse in (("cap", parse_size), ("deadline", parse_duration)):
         if key in value:
-            found[key] = parse(str(value[key]))
+            found[key] = mistakes.parsed((*where, key), value[key], parse)
     return found
 
 

@@ -88,10 +88,7 @@ def _bounds(mistakes: Mistakes, data: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, parse in (("deadline", parse_duration), ("max_size", parse_size)):
         if key in data:
-            try:
-                found[key] = parse(str(data[key]))
-            except UsageError as error:
-                mistakes.add((key,), error.message)
+            found[key] = mistakes.parsed((key,), data[key], parse)
     return found
 
 

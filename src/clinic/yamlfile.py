@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 
 from clinic.errors import UsageError
 
+T = TypeVar("T")
 Where = tuple["str | int", ...]
 LIMIT = 4 * 1024 * 1024
 """Bytes; no file that a person writes is longer, and a YAML bomb is stopped before it is read."""
@@ -77,6 +78,16 @@ class Mistakes:
         if value in choices:
             return str(value)
         self.add(where, f"{_name(where)} is {value!r}; it must be one of {', '.join(choices)}")
+        return None
+
+    def parsed(self, where: Where, value: Any, parse: Callable[[str], T]) -> T | None:
+        """What `parse` makes of `value`; None and a mistake where it raises `UsageError` or `ValueError`."""
+        try:
+            return parse(str(value))
+        except UsageError as error:
+            self.add(where, f"{_name(where)}: {error.message}")
+        except ValueError as error:
+            self.add(where, f"{_name(where)}: {error}")
         return None
 
     def raise_any(self) -> None:
