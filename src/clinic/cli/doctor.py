@@ -57,6 +57,9 @@ class Checkup:
     free: int
     """Bytes free there."""
 
+    needed: int
+    """Bytes that must be free before a run begins: what is known of the plan, and what a run leaves free."""
+
     synchronised: bool | None
     """Whether something keeps the clock right; None when the system does not say."""
 
@@ -65,11 +68,6 @@ class Checkup:
 
     blocked: tuple[Record, ...]
     """The items that can't be collected, as the records that they would have."""
-
-    @property
-    def needed(self) -> int:
-        """Bytes that a bundle of the default items may take."""
-        return sum(stored_size(planned) for planned in self.ready.plan.items)
 
     @property
     def good(self) -> bool:
@@ -96,7 +94,8 @@ def command(collectors: tuple[str, ...], as_json: bool) -> int:
     steering = Steering(Selection(), collectors=(*found, *collectors))
     ready = prepare(steering, resolve(None, None))
     try:
-        checkup = _check(ready, tuple(mistakes))
+        needed = sum(stored_size(planned) for planned in ready.plan.items) + steering.keep_free
+        checkup = _check(ready, needed, tuple(mistakes))
     finally:
         ready.common.close()
     if as_json:
@@ -120,7 +119,7 @@ def _configured() -> tuple[tuple[str, ...], list[str]]:
     return config.collectors, mistakes
 
 
-def _check(ready: Ready, mistakes: tuple[str, ...]) -> Checkup:
+def _check(ready: Ready, needed: int, mistakes: tuple[str, ...]) -> Checkup:
     plan = ready.plan
     host = LocalHost(plan.target.machines[0].name)
     directory = Path.cwd()
@@ -132,7 +131,7 @@ def _check(ready: Ready, mistakes: tuple[str, ...]) -> Checkup:
         ]
         return Checkup(
             ready, host.name, host.user, host.is_root, directory, shutil.disk_usage(directory).free,
-            _clock_is_kept(), mistakes, (*plan.broken, *filter(is_missing, blocked)),
+            needed, _clock_is_kept(), mistakes, (*plan.broken, *filter(is_missing, blocked)),
         )  # fmt: skip
     finally:
         host.close()
