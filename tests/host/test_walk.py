@@ -289,6 +289,9 @@ def test_without_rights_the_fix_is_a_group_or_an_access_list(
     )  # fmt: skip
     with here.open(str(log), Deadline(1)) as reader:
         assert reader.info.size == 5
+    assert refused(Path("/proc/1/environ")) == (
+        Reason.NOT_PERMITTED, "/proc/1/environ: Permission denied", "run Clinic as root"
+    )  # fmt: skip
 
 
 def test_a_user_is_not_led_astray_by_another(place: Path, as_nobody: Callable[..., Any]) -> None:

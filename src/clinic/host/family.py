@@ -116,7 +116,7 @@ def _kill(kin: Kin) -> bool:
 
 
 def _table() -> Iterator[Kin]:
-    return (kin for kin in map(look, _numbers(os.listdir("/proc"))) if kin is not None)  # noqa: PTH208 - names only
+    return (kin for kin in map(look, _numbers(os.listdir("/proc"))) if kin is not None)
 
 
 def _numbers(names: Iterable[str]) -> Iterator[int]:

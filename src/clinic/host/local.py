@@ -20,7 +20,7 @@ from clinic.host.globs import expand, file_info
 from clinic.host.process import LocalProcess
 from clinic.host.reader import open_file
 from clinic.host.sudo import sudoers_line
-from clinic.host.walk import only_root_can_change, require_owner, shown, walk
+from clinic.host.walk import only_root_can_change, require_owner, shown, user_name, walk
 from clinic.host.watcher import Watcher
 from clinic.outcome import Reason
 
@@ -40,7 +40,7 @@ class LocalHost(Host):
     def __init__(self, name: str) -> None:
         """`name` is how the cluster's model calls this machine."""
         self.name = name
-        self.user = _user()
+        self.user = user_name()
         self._tools: dict[str, str | None] = {}
         self._trusted: dict[str, bool] = {}
         self._allowed: dict[tuple[str, ...], bool] = {}
@@ -235,15 +235,6 @@ def _find(tool: str) -> str | None:
         if os.access(path, os.X_OK) and os.path.isfile(path):  # noqa: PTH113 - a Path costs more than the look
             return path
     return None
-
-
-def _user() -> str:
-    import pwd  # Linux only; readers of bundles import this package elsewhere too
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
 
 
 def harden() -> None:

@@ -12,15 +12,12 @@ from clinic.errors import Failed, ItemError, Skip
 from clinic.host.base import Reader
 from clinic.host.globs import file_info
 from clinic.host.keys import HEAD, is_key, is_key_name
-from clinic.host.walk import Place, others_can_write, reopen, require_owner, shown, trouble, walk
+from clinic.host.walk import PSEUDO, Place, others_can_write, reopen, require_owner, shown, trouble, walk
 from clinic.outcome import Reason
 from clinic.units import KIB
 
 PIECE = 256 * KIB
 """Most bytes that are read between two looks at the deadline."""
-
-_PSEUDO = ("/proc/", "/sys/")
-"""Where a file's size says nothing, and reading it makes its content."""
 
 _NO_ANSWER = (
     errno.EINVAL,
@@ -93,7 +90,7 @@ def open_file(path: str) -> LocalReader:
         if is_key_name(path) or is_key_name(place.real):
             raise _secret(path)
         fd = reopen(place, path, 0, "r")
-        pseudo = place.real.startswith(_PSEUDO)
+        pseudo = place.real.startswith(PSEUDO)
     reader = LocalReader(fd, path, pseudo=pseudo)
     try:
         if reader.begins_as_key():

@@ -23,6 +23,9 @@ MAX_LINKS = 40
 MAX_PATH = 4096
 """PATH_MAX of Linux."""
 
+PSEUDO = ("/proc/", "/sys/")
+"""Where a file's size and mode say nothing that lasts: the kernel makes its content as it is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -131,14 +134,25 @@ def trouble(
     return Failed(Reason.READ_ERROR, said)
 
 
+def user_name() -> str:
+    """Who we are; the number where it has no name."""
+    import pwd  # Linux only; readers of bundles import this package elsewhere too
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def _permission_fix(path: str, info: os.stat_result, letters: str) -> str:
     """The command that would let us in: a group where it has the right already, else an access list."""
-    import grp
-    import pwd  # Linux only, like everything here; readers of bundles import this package elsewhere too
+    import grp  # as above
 
     if os.geteuid() == 0:
         return ""  # Root is refused by a security module or a network file system: no grant of ours helps.
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    if path.startswith(PSEUDO):
+        return "run Clinic as root"
+    user = user_name()
     bits = sum({"r": stat.S_IRGRP, "x": stat.S_IXGRP}[letter] for letter in letters)
     if info.st_gid != 0 and info.st_mode & bits == bits:
         try:
