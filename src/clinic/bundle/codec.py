@@ -75,8 +75,8 @@ def load(data: bytes, what: str) -> object:
     except UnicodeDecodeError as error:
         raise BadBundle(f"{what} is not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
-        end = " (it is cut short)" if error.pos >= len(text.rstrip()) - 1 else ""
-        raise BadBundle(f"{what} is not JSON: {error.msg} in line {error.lineno}{end}") from error
+        end = "" if text.rstrip().endswith(("}", "]")) else " (it is cut short)"
+        raise BadBundle(f"{what} is not JSON in line {error.lineno}{end}") from error
     except (_Wrong, ValueError) as error:
         raise BadBundle(f"{what} is not JSON that can be trusted: {error}") from error
     except RecursionError as error:
@@ -131,10 +131,13 @@ def _union(decoders: tuple[Decoder, ...]) -> Decoder:
     def decode_union(data: object) -> object:
         try:
             return first(data)
-        except _Wrong:
+        except _Wrong as wrong:
             if not others:
                 raise
-            return rest(data)
+            try:
+                return rest(data)
+            except _Wrong:
+                raise wrong from None
 
     rest = _union(tuple(others)) if others else first
     return decode_union

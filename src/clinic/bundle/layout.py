@@ -164,7 +164,8 @@ class Names:
         with self._lock:
             for folder in _folders(path):
                 if fold(folder) in self._files:
-                    return self.claim(_numbered(folder, 2) + path[len(folder) :], replacing=replacing)
+                    free = next(name for name in _candidates(folder) if fold(name) not in self._files)
+                    return self.claim(free + path[len(folder) :], replacing=replacing)
             chosen = next(name for name in _candidates(path) if self._is_free(name, replacing))
             self.take(chosen)
             return chosen

@@ -54,8 +54,8 @@ def examine(root: Path) -> Structure:
         manifest = Manifest.from_json(raw)
     except BadBundle as error:
         return Structure(None, "", (*defects, error.message))
-    listed = {file.path: file for file in _listed(manifest, defects)}
-    defects += _compare_sums(listed, sums)
+    listed = _listed(manifest, defects)
+    defects += _compare_sums(manifest, sums)
     sound: list[FileEntry] = []
     defects += _compare_disk(root, listed, sound)
     return Structure(manifest, identity, tuple(defects), tuple(sound))
@@ -107,39 +107,41 @@ def _read_sums(root: Path, defects: list[str]) -> Iterator[tuple[str, str]]:
         defects.append(f"{SUMS} does not list {MANIFEST!r}")
 
 
-def _listed(manifest: Manifest, defects: list[str]) -> Iterator[FileEntry]:
-    """The files of the manifest that can exist; the others are defects."""
-    twins = Counter(fold(file.path) for file in manifest.files())
-    seen: set[str] = set()
+def _listed(manifest: Manifest, defects: list[str]) -> dict[str, FileEntry | None]:
+    """The files of the manifest that can exist, by path; None for one of which nothing more can be said."""
+    listed: dict[str, FileEntry | None] = {}
+    twins = Counter(fold(path) for path in {file.path for file in manifest.files()})
     for file in manifest.files():
         if not is_confined(file.path):
             defects.append(f"{MANIFEST} lists {file.path!r}, which is not a path inside the bundle")
         elif file.path in FIXED and file.path != SUMMARY:
             defects.append(f"{MANIFEST} lists {file.path!r}, which it may not")
-        elif file.path in seen:
+        elif file.path in listed:
             defects.append(f"{MANIFEST} lists {file.path!r} twice")
         elif min(file.plain, file.stored) < 0 or not _DIGEST.match(file.sha256):
             defects.append(f"{MANIFEST} has an impossible size or digest of {file.path!r}")
+            listed[file.path] = None
         else:
             if twins[fold(file.path)] > 1:
                 defects.append(f"{file.path!r} has the name of another file where case does not matter")
-            yield file
-        seen.add(file.path)
+            listed[file.path] = file
+    return listed
 
 
-def _compare_sums(listed: dict[str, FileEntry], sums: dict[str, str]) -> Iterator[str]:
+def _compare_sums(manifest: Manifest, sums: dict[str, str]) -> Iterator[str]:
     if not sums:
         return
-    for file in listed.values():
-        if file.path not in sums:
-            yield f"{SUMS} does not list {file.path!r}"
-        elif sums[file.path] != file.sha256:
-            yield f"{SUMS} has another digest of {file.path!r} than {MANIFEST}"
-    for path in sorted(sums.keys() - listed.keys()):
+    digests = {file.path: file.sha256 for file in manifest.files()}
+    for path, digest in digests.items():
+        if path not in sums:
+            yield f"{SUMS} does not list {path!r}"
+        elif sums[path] != digest:
+            yield f"{SUMS} has another digest of {path!r} than {MANIFEST}"
+    for path in sorted(sums.keys() - digests.keys()):
         yield f"{SUMS} lists {path!r}, which {MANIFEST} does not"
 
 
-def _compare_disk(root: Path, listed: dict[str, FileEntry], sound: list[FileEntry]) -> Iterator[str]:
+def _compare_disk(root: Path, listed: dict[str, FileEntry | None], sound: list[FileEntry]) -> Iterator[str]:
     missing = set(listed)
     folders = {path[:at] for path in listed for at, char in enumerate(path) if char == "/"}
     for path, status in walk(root):
@@ -149,13 +151,14 @@ def _compare_disk(root: Path, listed: dict[str, FileEntry], sound: list[FileEntr
                 yield f"the folder {path!r} is not in {MANIFEST}"
         elif not stat.S_ISREG(status.st_mode):
             yield f"{path!r} is {_kind(status.st_mode)}, and only plain files may be in a bundle"
-        elif path in listed:
-            if status.st_size == listed[path].stored:
-                sound.append(listed[path])
+        elif path not in listed:
+            if path not in UNLISTED:
+                yield f"{path!r} is not in {MANIFEST}"
+        elif (file := listed[path]) is not None:
+            if status.st_size == file.stored:
+                sound.append(file)
             else:
-                yield f"{path!r} has {status.st_size:,} bytes instead of {listed[path].stored:,}"
-        elif path not in UNLISTED:
-            yield f"{path!r} is not in {MANIFEST}"
+                yield f"{path!r} has {status.st_size:,} bytes instead of {file.stored:,}"
     yield from (f"{path!r} is missing" for path in listed if path in missing)
 
 

@@ -1,0 +1,230 @@
+"""A bundle's directory, held open while it is written: nothing outside it can be reached by any name."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from clinic.bundle.layout import LOCK
+from clinic.bundle.structure import walk
+from clinic.errors import DiskFull, Refused, UsageError
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextlib.contextmanager
+def disk_errors(place: object) -> Iterator[None]:
+    """Turn what the system says about the disk into errors for people: `DiskFull`, else `Refused`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no room left on the disk of {place}") from error
+        raise Refused(
+            f"can't write in {place}: {error.strerror or error}",
+            hint="name another directory with -o, or make this one writable",
+        ) from error
+
+
+class Folder:
+    """Operations on files below one directory. Paths are safe ones; each step is opened without following links."""
+
+    def __init__(self, root: Path, number: int, owner: tuple[int, int] | None) -> None:
+        """`number` is the open directory, `owner` who gets what is made in it (this process's user when None)."""
+        self.root = root
+        self._number = number
+        self._owner = owner
+        self._lock: int | None = None
+        self._unsynced: set[str] = set()
+        self._guard = threading.Lock()
+
+    @classmethod
+    def make(cls, root: Path, owner: tuple[int, int] | None) -> Folder:
+        """A new directory `root`, or an empty one that is ours already; 0700.
+
+        Raises `UsageError` when there is something in it, naming `--resume`, and `Refused` when it is a
+        link or someone else's.
+        """
+        with disk_errors(root):
+            try:
+                root.mkdir(mode=0o700)
+            except FileNotFoundError as error:
+                raise UsageError(
+                    f"there is no directory {root.parent}", hint="make it, or name another"
+                ) from error
+            except FileExistsError:
+                pass
+        folder = cls._open(root, owner)
+        if os.listdir(folder._number):
+            folder.close()
+            raise UsageError(
+                f"{root} is not empty",
+                hint="name another directory with -o, or complete a bundle with --resume DIR",
+            )
+        with disk_errors(root):
+            os.fchmod(folder._number, 0o700)
+            folder._give(folder._number)
+        return folder
+
+    @classmethod
+    def existing(cls, root: Path, owner: tuple[int, int] | None) -> Folder:
+        """The directory `root` of a bundle that is there. Raises as `make` does."""
+        if not os.path.lexists(root):
+            raise UsageError(f"there is no directory {root}", hint="name the directory of a bundle")
+        folder = cls._open(root, owner)
+        if os.fstat(folder._number).st_mode & 0o022:
+            folder.close()
+            raise Refused(
+                f"others can write in {root}", hint=f"look at what is in it, then: chmod go-w {root}"
+            )
+        return folder
+
+    @classmethod
+    def _open(cls, root: Path, owner: tuple[int, int] | None) -> Folder:
+        try:
+            number = os.open(root, _FOLDER)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise Refused(f"{root} is a link or a file", hint="name the directory itself") from error
+            raise Refused(
+                f"{root} can't be opened: {error.strerror}", hint="name another directory"
+            ) from error
+        folder = cls(root, number, owner)
+        if os.fstat(number).st_uid not in {os.geteuid(), owner[0] if owner else os.geteuid()}:
+            folder.close()
+            raise Refused(f"{root} belongs to someone else", hint="name a directory that is yours with -o")
+        return folder
+
+    def lock(self) -> None:
+        """Be the one run that writes here. Raises `Refused` when another is."""
+        with disk_errors(self.root):
+            number = os.open(LOCK, _NEW & ~os.O_EXCL, 0o600, dir_fd=self._number)
+        self._lock = number
+        self._give(number)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(
+                f"another run is writing in {self.root}", hint="wait until it ends, or stop it"
+            ) from error
+        except OSError as error:
+            raise Refused(
+                f"{self.root} can't be locked: {error.strerror}", hint="use a local disk, with -o"
+            ) from error
+        # The run before may have removed the file between our open and our lock.
+        if os.fstat(number).st_nlink == 0:
+            os.close(number)
+            self.lock()
+
+    def unlock(self) -> None:
+        """Let others write here: the lock's file goes, then the lock."""
+        if self._lock is not None:
+            self.remove(LOCK)
+            os.close(self._lock)
+            self._lock = None
+
+    def create(self, path: str) -> int:
+        """A new file at `path`, open for reading and writing, 0600; its folders are made. The caller closes it."""
+        with self._parent(path, make=True) as (parent, name):
+            number = os.open(name, _NEW, 0o600, dir_fd=parent)
+        self._give(number)
+        return number
+
+    def read(self, path: str) -> int:
+        """The regular file at `path`, open for reading. The caller closes it."""
+        with self._parent(path) as (parent, name):
+            number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+        return number
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the file `old` the name `new`, whose folders are made; what had it before is gone."""
+        with self._parent(old) as (source, name), self._parent(new, make=True) as (target, renamed):
+            os.rename(name, renamed, src_dir_fd=source, dst_dir_fd=target)
+        with self._guard:
+            self._unsynced |= {"/".join(new.split("/")[:depth]) for depth in range(new.count("/") + 1)}
+
+    def remove(self, path: str) -> None:
+        """Remove the file `path` where there is one."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._parent(path) as (parent, name):
+            os.unlink(name, dir_fd=parent)
+            with self._guard:
+                self._unsynced.add(path.rpartition("/")[0])
+
+    def names(self, path: str) -> list[str]:
+        """What is in the folder `path`; nothing where there is none."""
+        with contextlib.suppress(FileNotFoundError), self._parent(f"{path}/.") as (number, _):
+            return os.listdir(number)
+        return []
+
+    def prune(self) -> None:
+        """Remove the folders in which nothing is. Only while nobody makes files."""
+        folders = [path for path, status in walk(self.root) if stat.S_ISDIR(status.st_mode)]
+        for path in reversed(folders):
+            with contextlib.suppress(OSError), self._parent(path) as (parent, name):
+                os.rmdir(name, dir_fd=parent)
+
+    def sync(self) -> None:
+        """Bring the names to the disk that were given since the last time."""
+        with self._guard:
+            folders, self._unsynced = self._unsynced, set()
+        for path in folders:
+            with (
+                contextlib.suppress(FileNotFoundError),
+                self._parent(f"{path}/." if path else ".") as (number, _),
+            ):
+                os.fsync(number)
+
+    def free(self) -> int:
+        """Bytes that may still be written on its file system."""
+        found = os.fstatvfs(self._number)
+        return found.f_bavail * found.f_frsize
+
+    def close(self) -> None:
+        """Let go of the directory and, if it is held, of the lock. What is in it stays."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        if self._number >= 0:
+            os.close(self._number)
+            self._number = -1
+
+    def _give(self, number: int) -> None:
+        if self._owner is not None and os.geteuid() == 0:
+            os.fchown(number, *self._owner)
+
+    @contextlib.contextmanager
+    def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The open folder of `path`, and its last name."""
+        *folders, name = path.split("/")
+        number = os.dup(self._number)
+        try:
+            for folder in folders:
+                inner = self._enter(number, folder, make)
+                os.close(number)
+                number = inner
+            yield number, name
+        finally:
+            os.close(number)
+
+    def _enter(self, parent: int, name: str, make: bool) -> int:
+        try:
+            return os.open(name, _FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            if not make:
+                raise
+        with contextlib.suppress(FileExistsError):  # another item's thread was quicker
+            os.mkdir(name, 0o700, dir_fd=parent)
+        number = os.open(name, _FOLDER, dir_fd=parent)
+        self._give(number)
+        return number

@@ -1,0 +1,114 @@
+"""Masks what was learned too late: files written before a secret was known are written again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from clinic.bundle.budget import Budget
+from clinic.bundle.door import Door
+from clinic.bundle.layout import COMPRESSED, Names
+from clinic.bundle.masking import Masker
+from clinic.bundle.member import open_plain
+from clinic.bundle.part import Placed
+from clinic.bundle.record import FileEntry
+from clinic.bundle.shelf import Shelf
+from clinic.bundle.sink import Sink
+from clinic.bundle.store import Store
+from clinic.errors import BadBundle, DiskFull
+from clinic.outcome import Reason
+from clinic.redact import Redactor, rewrite_learned
+from clinic.units import MIB
+
+_LOST = "a secret in it was learned after it was written, and it could not be written again without"
+
+
+class Rescan:
+    """Goes once over everything that is in the bundle."""
+
+    def __init__(self, store: Store, shelf: Shelf, names: Names, redactor: Redactor, masker: Masker) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._names = names
+        self._redactor = redactor
+        self._masker = masker
+
+    def run(self) -> bool:
+        """Whether anything was changed: files on the disk, or records, which the shelf holds changed then."""
+        version = self._redactor.register.version
+        changed = False
+        for owner, placed in self._shelf.older_than(version):
+            changed = self._file(owner, placed, version) or changed
+        for path, record in list(self._shelf.records.items()):
+            masked = self._masker.value(record)
+            masked = replace(masked, entry=replace(masked.entry, path=self._masker.path(path)))
+            if masked != record:
+                self._shelf.replace(path, masked)
+                changed = True
+        return changed
+
+    def _file(self, owner: str, placed: Placed, version: int) -> bool:
+        """Bring one file up to date; whether it is another now."""
+        file = placed.file
+        name = self._masker.path(file.name)
+        wanted = file.name if name == file.name else self._names.claim(name)
+        try:
+            fresh = self._fresh(placed, wanted)
+        except (BadBundle, DiskFull):
+            # The one thing that must not happen is that it stays as it is.
+            self._shelf.lose(owner, file.path, Reason.REDACTION_FAILED, _LOST)
+            return True
+        self._shelf.renew(owner, file.path, replace(placed, file=fresh, version=version))
+        return fresh != file
+
+    def _fresh(self, placed: Placed, wanted: str) -> FileEntry:
+        """The file as it should be, under the name `wanted`; itself where nothing differs."""
+        file = placed.file
+        if self._is_clean(placed):
+            renamed = replace(file, path=wanted + (COMPRESSED if file.compressed else ""))
+            if renamed != file:
+                self._store.folder.rename(file.path, renamed.path)
+            return renamed
+        sink = Sink(self._store, wanted, Budget(None))
+        door = self._door(placed)
+        try:
+            for chunk in self._masked(file, door):
+                sink.write(chunk)
+            if door.failure:
+                raise BadBundle(f"the redactor failed on {file.path!r}: {door.failure}")
+            sink.finish()
+            path = wanted + (COMPRESSED if sink.compressed else "")
+            sink.place(path)
+        except BaseException:
+            sink.discard()
+            raise
+        if path != file.path:
+            self._store.remove(file.path)
+        self._store.budget.give_back(file.stored - sink.stored)
+        counts = Counter(file.redactions)
+        counts.update(door.counts)
+        return replace(
+            file, path=path, plain=sink.plain, stored=sink.stored, sha256=sink.sha256, redactions=dict(counts)
+        )
+
+    def _door(self, placed: Placed) -> Door:
+        stream = rewrite_learned(self._redactor.register, placed.version, placed.content)
+        return Door(stream, placed.content)
+
+    def _is_clean(self, placed: Placed) -> bool:
+        before, after = hashlib.sha256(), hashlib.sha256()
+        door = self._door(placed)
+        with open_plain(self._store.folder.root, placed.file) as stream:
+            while data := stream.read(MIB):
+                before.update(data)
+                after.update(door.feed(data))
+        after.update(door.finish())
+        return before.digest() == after.digest()
+
+    def _masked(self, file: FileEntry, door: Door) -> Iterator[bytes]:
+        with open_plain(self._store.folder.root, file) as stream:
+            while data := stream.read(MIB):
+                yield door.feed(data)
+        yield door.finish()

@@ -1,0 +1,63 @@
+"""The last steps of a bundle, each of which may be the one at which the machine loses its power."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from clinic.bundle.door import Door
+from clinic.bundle.folder import disk_errors
+from clinic.bundle.layout import JOURNAL, MANIFEST, MANIFEST_NEW, SUMMARY, SUMS, Names, safe_path
+from clinic.bundle.manifest import Manifest
+from clinic.bundle.part import Placed
+from clinic.bundle.record import FileEntry
+from clinic.bundle.resume import Sealed
+from clinic.bundle.store import Store
+from clinic.kinds import Content
+from clinic.outcome import Reason
+from clinic.redact import Redactor
+
+
+def derive(path: str, data: bytes, store: Store, redactor: Redactor, names: Names) -> Placed:
+    """Write the derived file `path`, small and uncompressed, in the room for the seal if need be."""
+    door = Door(redactor.stream(Content.TEXT), Content.TEXT)
+    version = redactor.register.version
+    seen = door.feed(data) + door.finish()
+    name = path if path == SUMMARY else names.claim(safe_path(path))
+    store.put(name, seen)
+    file = FileEntry(
+        name, len(seen), len(seen), hashlib.sha256(seen).hexdigest(), redactions=door.counts,
+        reason=Reason.REDACTION_FAILED if door.failure else None,
+    )  # fmt: skip
+    return Placed(file, version, Content.TEXT)
+
+
+def sums(files: Iterable[FileEntry], manifest_digest: str) -> bytes:
+    """The bytes of `SHA256SUMS`, sorted by path, as `sha256sum` writes them."""
+    lines = {file.path: file.sha256 for file in files}
+    lines[MANIFEST] = manifest_digest
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines.items())).encode()
+
+
+def write_seal(store: Store, root: Path, data: bytes, step: Callable[[str], None]) -> Sealed:
+    """Seal the bundle in `root` with the manifest `data`. `step` is told what was just done.
+
+    Until the manifest has its name the bundle is not sealed and its journal counts; from then on it is.
+    """
+    manifest = Manifest.from_json(data)
+    identity = hashlib.sha256(data).hexdigest()
+    store.put(MANIFEST_NEW, data)
+    step("manifest")
+    store.put(SUMS, sums(manifest.files(), identity))
+    step("sums")
+    store.syncer.flush()
+    step("synced")
+    with disk_errors(root):
+        store.folder.rename(MANIFEST_NEW, MANIFEST)
+        step("sealed")
+        store.folder.sync()
+        step("sealed and synced")
+        store.folder.remove(JOURNAL)
+    step("journal removed")
+    return Sealed(identity, root, manifest)

@@ -1,0 +1,105 @@
+"""Free space: looked at while a bundle grows, and set aside so that it can be sealed on a full disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from clinic.bundle.folder import Folder, disk_errors
+from clinic.bundle.layout import PARTIAL
+from clinic.errors import DiskFull
+from clinic.units import KIB, MIB, human_size
+
+T = TypeVar("T")
+
+STEP = 4 * MIB
+"""Bytes written between two looks at the free space."""
+
+SEAL_ROOM = 256 * KIB
+"""Room for the seal of a bundle without items."""
+
+_FILE = f"{PARTIAL}/room-for-the-seal"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Space:
+    """Guards the free space of one bundle's disk. Thread-safe."""
+
+    def __init__(self, folder: Folder, reserve: int) -> None:
+        """Writing stops when less than `reserve` bytes are free on the disk of `folder`."""
+        self._folder = folder
+        self._reserve = reserve
+        self._since = 0
+        self._full = False
+        self._room = 0
+        self._file: int | None = None
+        self._lock = threading.RLock()
+
+    def check(self) -> None:
+        """Raise `DiskFull` when less than the reserve is free, or there was no room before."""
+        with disk_errors(self._folder.root):
+            free = self._folder.free()
+        if self._full or free < self._reserve:
+            # For good: whoever comes later must not eat what is given free for the seal.
+            self._full = True
+            kept = f", and {human_size(self._reserve)} are kept free" if self._reserve else ""
+            raise DiskFull(f"only {human_size(free)} left on the disk of {self._folder.root}{kept}")
+
+    def write(self, write: Callable[[], T], size: int = 0) -> T:
+        """What `write` gives, which adds `size` bytes. Raises `DiskFull`, for good once the disk was full."""
+        with self._lock:
+            self._since += size
+            due = self._full or self._since >= STEP
+            if due:
+                self._since = 0
+        if due:
+            self.check()
+        with disk_errors(self._folder.root):
+            try:
+                return write()
+            except OSError as error:
+                self._full = self._full or error.errno in _FULL
+                raise
+
+    def keep_room(self, size: int) -> None:
+        """Have room for `size` bytes more than an empty bundle's seal needs. Raises `DiskFull`."""
+        with self._lock:
+            wanted = SEAL_ROOM + size
+            if self._full or wanted <= self._room:
+                return
+            # In steps, since it is asked for with every record.
+            wanted += wanted // 4
+            if self._file is None:
+                self._file = self.write(lambda: self._folder.create(_FILE))
+            number = self._file
+            self.write(lambda: os.posix_fallocate(number, 0, wanted))
+            self._room = wanted
+
+    def give_room(self) -> None:
+        """Free what was set aside. From now on only `essential` may write."""
+        with self._lock:
+            self._full = True
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+                self._folder.remove(_FILE)
+
+    def essential(self, write: Callable[[], T]) -> T:
+        """What `write` gives. Where the disk is full it is tried again in the room set aside for the seal."""
+        with disk_errors(self._folder.root):
+            try:
+                return write()
+            except OSError as error:
+                if error.errno not in _FULL or self._file is None:
+                    raise
+                self.give_room()
+                return write()
+
+    def close(self) -> None:
+        """Let go of the file that keeps the room; it stays, for who comes next to remove."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,89 @@
+"""Brings what was written to the disk, in groups and in the right order: files, their names, then the journal."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from clinic.bundle.folder import Folder, disk_errors
+from clinic.errors import ClinicError
+
+SECONDS = 1.0
+"""What is written reaches the disk at the latest after this."""
+
+FILES = 64
+"""Files that are brought to the disk together, at most: each holds a descriptor until then."""
+
+
+class Syncer:
+    """Collects what has to reach the disk. A thread sees to it every second; `flush` does it now."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._journal: int | None = None
+        self._files: list[int] = []
+        self._written = False
+        self._failure: ClinicError | None = None
+        self._guard = threading.Lock()
+        self._flushing = threading.Lock()
+        self._dirty = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clinic-sync", daemon=True)
+        self._thread.start()
+
+    def journal(self, number: int | None) -> None:
+        """The journal's descriptor from now on; None when there is none any more."""
+        with self._flushing:
+            self._journal = number
+
+    def wrote(self) -> None:
+        """The journal has a new line. Raises what went wrong in the background since the last call."""
+        if self._failure is not None:
+            raise self._failure
+        self._written = True
+        self._dirty.set()
+
+    def file(self, number: int) -> None:
+        """A file has got its name. The descriptor is this object's from here on: synced, then closed."""
+        with self._guard:
+            self._files.append(number)
+            many = len(self._files) >= FILES
+        self._dirty.set()
+        if many:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring everything to the disk now. Raises `DiskFull` or `Refused` where it does not take it."""
+        with self._flushing, disk_errors(self._folder.root):
+            with self._guard:
+                files, self._files = self._files, []
+                written, self._written = self._written, False
+            for number in files:
+                try:
+                    os.fsync(number)
+                finally:
+                    os.close(number)
+            self._folder.sync()
+            if written and self._journal is not None:
+                os.fsync(self._journal)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._dirty.wait()
+            self._stop.wait(SECONDS)
+            self._dirty.clear()
+            try:
+                self.flush()
+            except ClinicError as error:
+                # Whoever writes next is told: nobody waits for this thread.
+                self._failure = error
+
+    def close(self) -> None:
+        """End the thread, and let go of files without syncing them: `flush` comes first where they matter."""
+        self._stop.set()
+        self._dirty.set()
+        self._thread.join()
+        with self._guard:
+            for number in self._files:
+                os.close(number)
+            self._files = []
