@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clinic import registry
-from clinic.bundle.manifest import WindowFacts
+from clinic.bundle.manifest import ClusterFacts, InstanceFacts, WindowFacts
 from clinic.bundle.record import FileEntry
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Target
@@ -76,6 +76,24 @@ def test_two_sources_of_one_fact_tell_it_once(run: Any, record: Any, kept: Any) 
 def test_the_same_fact_of_two_hosts_is_told_for_each(run: Any, record: Any, kept: Any) -> None:
     records = [record("storage.df", DF), record("storage.df", DF, host="db2")]
     assert [fact.host for fact in find(run(), records, kept.read).facts] == ["db1", "db2"]
+
+
+@pytest.mark.parametrize(("count", "facts"), [(3, 3), (4, 1)])
+def test_many_instances_that_were_started_are_one_fact(
+    run: Any, record: Any, kept: Any, count: int, facts: int
+) -> None:
+    started = "".join(
+        f" {n + 10} 1 tidb Ssl 0 Wed Nov 25 11:0{n}:00 2026 - tidb-server\n" for n in range(count)
+    )
+    members = tuple(InstanceFacts(f"db1-{n}", "tidb", "db1", n) for n in range(count))
+    records = [record("processes.table", started.encode())]
+    records += [
+        record("processes.cmdline", b"x", instance=f"db1-{n}", what=f"/proc/{n + 10}/cmdline")
+        for n in range(count)
+    ]
+    found = find(run(cluster=ClusterFacts("shop", "local", ("db1",), members)), records, kept.read).facts
+    assert len(found) == facts
+    assert f"at 2026-11-25 11:0{count - 1}:00 +0800" in found[-1].text
 
 
 def test_of_a_folder_only_the_file_that_is_meant_is_read(run: Any, record: Any, kept: Any) -> None:

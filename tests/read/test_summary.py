@@ -57,8 +57,7 @@ Case       12345
 Note       slow since noon
 Cluster    shop (local), v8.5.0; 1 host, 2 instances
 Versions   tidb v8.5.0, tikv v8.5.0
-Window     2026-11-25 10:00:00 to 2026-11-25 12:00:00 +0800; 2026-11-25 02:00:00 to 2026-11-25
-           04:00:00 UTC; 2 h 00 min
+Window     2026-11-25 10:00:00 to 12:00:00 +0800; 2026-11-25 02:00:00 to 04:00:00 UTC; 2 h 00 min
 Collected  2026-11-25T04:00:01Z to 2026-11-25T04:00:09Z by clinic 0.1.0, profile default; on db1 as
            alice (root)
 State      1 item incomplete or missing; 4 items (1 ok, 2 skipped, 1 failed), 135 B
@@ -96,6 +95,19 @@ def test_a_run_that_was_cut_short_says_so(run: Any, record: Any) -> None:
     text = page(run(), [record("storage.df", b"x")], Findings((), {}), ended="", interrupted=True)
     assert "the run was cut short" in text
     assert "(not sealed)" in text
+
+
+def test_in_utc_the_window_is_told_once(run: Any) -> None:
+    window = WindowFacts("2026-11-24T23:00:00+00:00", "2026-11-25T01:00:00+00:00", "UTC +0000")
+    text = page(run(window=window), [], Findings((), {}))
+    assert "Window     2026-11-24 23:00:00 to 2026-11-25 01:00:00 UTC; 2 h 00 min\n" in text
+
+
+def test_a_mixed_cluster_shows_itself(run: Any) -> None:
+    versions = ("v8.5.0", "v8.4.0", "v8.5.0", "")
+    instances = tuple(InstanceFacts(f"t{n}", "tidb", "db1", n, version) for n, version in enumerate(versions))
+    text = page(run(cluster=ClusterFacts("shop", "local", ("db1",), instances)), [], Findings((), {}))
+    assert "Versions   tidb v8.4.0, tidb v8.5.0 x2; version unknown: tidb\n" in text
 
 
 def test_what_discovery_could_not_learn_is_on_the_page(run: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from clinic.bundle.record import FileEntry
 from clinic.bundle.verify import content_defects, defects
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
@@ -55,12 +56,18 @@ def command(bundle: Path, as_json: bool) -> int:
 
 def _unsealed_defects(path: Path, progress: Progress) -> tuple[str, ...]:
     """What is wrong with the files that a run left which did not come to its end."""
-    opened = open_bundle(path)
-    return tuple(content_defects(opened.root, opened.files(), progress))
+    return tuple(content_defects(path, _files(open_bundle(path)), progress))
+
+
+def _files(opened: Opened) -> tuple[FileEntry, ...]:
+    """The files that are checked; what was made from others is made anew when an unsealed one is sealed."""
+    if opened.sealed:
+        return opened.files()
+    return tuple(file for record in opened.records for file in record.files)
 
 
 def _checked(opened: Opened) -> str:
-    files = opened.files()
+    files = _files(opened)
     stored, held = sum(file.stored for file in files), sum(file.plain for file in files)
     return f"{plural(len(files), 'file')}, {human_size(stored)} on disk, {human_size(held)} once decompressed"
 
@@ -68,7 +75,7 @@ def _checked(opened: Opened) -> str:
 def _as_json(bundle: Path, found: tuple[str, ...]) -> dict[str, Any]:
     """`good` says it all; `id`, `complete`, `files`, `stored` and `plain` are null where there are defects."""
     opened = open_bundle(bundle) if not found else None
-    files = opened.files() if opened is not None else ()
+    files = _files(opened) if opened is not None else ()
     return {
         "bundle": str(bundle),
         "good": opened is not None and opened.sealed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
@@ -14,7 +14,8 @@ from clinic.bundle.record import FileEntry, Record
 from clinic.errors import BadBundle, ItemError
 from clinic.guard import guarded
 from clinic.read import kernel, signs
-from clinic.read.instances import Processes, State, processes, starts, states
+from clinic.read.instances import Processes, Started, State, processes, starts, states
+from clinic.read.page import some
 from clinic.read.signs import Sign
 from clinic.units import MIB
 
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 LARGEST = 4 * MIB
 """Bytes of one file that are looked at."""
+
+FEW = 3
+"""Instances of one host that are named each by itself."""
 
 OLD = 10
 """How much quieter a fact is that was over before the window began."""
@@ -187,10 +191,29 @@ def _signs(parse: Parser, text: str, scope: Scope) -> list[Sign]:
 def _restarts(
     run: Run, found: Mapping[str, State], seen: Processes, scope: Scope
 ) -> Iterator[tuple[str, Fact]]:
+    """What was started inside the window; many instances of one host are one fact."""
+    by_host: dict[str, list[Started]] = {}
     for one in starts(run.cluster.instances, found, seen, scope.start, scope.end):
-        text = f"{one.instance or 'the machine'} was started inside the window, at {_show(one.when, scope)}"
-        ask = f"journalctl --until @{one.when.timestamp():.0f} -n 200 --no-pager # why did it stop?"
-        yield text, Fact(1, one.host, text, ask, "")
+        by_host.setdefault(one.host, []).append(one)
+    for host, ours in by_host.items():
+        instances = sorted((one for one in ours if one.instance), key=lambda one: one.when)
+        machine = [one for one in ours if not one.instance]
+        groups = [[one] for one in instances] if len(instances) <= FEW else [instances]
+        for group in (*([one] for one in machine), *groups):
+            text = _started(group, scope)
+            yield text, Fact(1, host, text, _why_stopped(group[0]), "")
+
+
+def _started(group: Sequence[Started], scope: Scope) -> str:
+    last = _show(group[-1].when, scope)
+    if len(group) == 1:
+        return f"{group[0].instance or 'the machine'} was started inside the window, at {last}"
+    names = some([one.instance for one in group], FEW)
+    return f"{len(group)} instances were started inside the window, the last at {last}: {names}"
+
+
+def _why_stopped(first: Started) -> str:
+    return f"journalctl --until @{first.when.timestamp():.0f} -n 200 --no-pager # what stopped it?"
 
 
 def _text(record: Record, read: Read) -> str:

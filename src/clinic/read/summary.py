@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from clinic.bundle.manifest import InstanceFacts, Run
@@ -21,6 +22,8 @@ LINES = 60
 
 _LABEL = 11
 """Columns of the labels at the left."""
+
+_FRACTION = re.compile(r"\.\d+(?=Z$)")
 
 _GOES_ON = " \\"
 """A command over two lines can be pasted as it is."""
@@ -102,12 +105,17 @@ def _about(run: Run) -> Iterator[str]:
 
 
 def _versions(instances: Iterable[InstanceFacts]) -> str:
-    """`tidb v8.5.0 x2, mariadb (unknown)`: a mixed cluster shows itself."""
+    """`tidb v8.5.0 x2, tikv v8.4.0; version unknown: mariadb`: a mixed cluster shows itself."""
     count = Counter((one.component, one.version) for one in instances)
-    return ", ".join(
-        f"{component} {version or '(version unknown)'}{f' x{number}' if number > 1 else ''}"
-        for (component, version), number in sorted(count.items())
+    known, unknown = (
+        ", ".join(
+            f"{component} {version}".strip() + (f" x{number}" if number > 1 else "")
+            for (component, version), number in sorted(count.items())
+            if bool(version) is wanted
+        )
+        for wanted in (True, False)
     )
+    return "; ".join(filter(None, (known, f"version unknown: {unknown}" if unknown else "")))
 
 
 def window_text(run: Run) -> str:
@@ -115,14 +123,19 @@ def window_text(run: Run) -> str:
     scope = Scope.of(run.window)
     try:
         local, utc = (
-            f"{scope.start.astimezone(zone):%Y-%m-%d %H:%M:%S} to {scope.end.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+            _span(scope.start.astimezone(zone), scope.end.astimezone(zone))
             for zone in (scope.zone, timezone.utc)
         )
     except OverflowError:
         return f"{run.window.start} to {run.window.end}"
     offset = f"{scope.start.astimezone(scope.zone):%z}"
     length = human_duration((scope.end - scope.start).total_seconds())
-    return f"{local} {offset}; {utc} UTC; {length}"
+    return f"{utc} UTC; {length}" if local == utc else f"{local} {offset}; {utc} UTC; {length}"
+
+
+def _span(start: datetime, end: datetime) -> str:
+    day = "" if start.date() == end.date() else f"{end:%Y-%m-%d} "
+    return f"{start:%Y-%m-%d %H:%M:%S} to {day}{end:%H:%M:%S}"
 
 
 def _taken(run: Run, records: Sequence[Record], ended: str, interrupted: bool) -> Iterator[str]:
@@ -130,7 +143,7 @@ def _taken(run: Run, records: Sequence[Record], ended: str, interrupted: bool) -
     profile = f", profile {run.profile}" if run.profile else ""
     yield from _labelled(
         "Collected",
-        f"{run.started} to {ended or '(not sealed)'} by {run.tool} {run.version}{profile}; "
+        f"{run.started} to {_FRACTION.sub('', ended) or '(not sealed)'} by {run.tool} {run.version}{profile}; "
         f"on {run.machine} as {run.user} ({rights})",
         2,
     )

@@ -1,0 +1,166 @@
+"""`clinic inspect` from the outside: what is inside, what is missing, any of its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clinic.bundle.reader import Bundle
+from clinic.cli.main import run
+
+ITEMS = [
+    {"path": "big.txt", "command": ["seq", "100000"]},
+    {"path": "small.txt", "command": ["printf", "plain \\033[31mred\\n"]},
+    {"path": "capped.txt", "command": ["seq", "50000"], "cap": "64K"},
+    {"path": "absent.txt", "command": ["nosuchtool", "-v"]},
+    {"path": "broken.txt", "command": ["sh", "-c", "exit 4"]},
+    {"path": "nothere.txt", "file": "/nosuch/file"},
+]
+LINUX_ONLY = ("fcntl", "pwd", "grp", "resource", "termios", "psutil")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle, made once."""
+    folder = tmp_path_factory.mktemp("made")
+    document = {"name": "made", "category": "debug", "summary": "for a test", "items": ITEMS}
+    (folder / "made.yaml").write_text(yaml.safe_dump(document))
+    words = [
+        "collect",
+        "-y",
+        "--collector",
+        "./made.yaml",
+        "--include",
+        "made",
+        "-o",
+        "bundle",
+        "--case",
+        "12345",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "clinic", *words], cwd=folder, capture_output=True, check=False
+    )
+    assert done.returncode == 3, done.stderr.decode()
+    return folder / "bundle"
+
+
+@pytest.fixture
+def bundle(made: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    return Path(shutil.copytree(made, tmp_path / "bundle"))
+
+
+@pytest.fixture
+def inspect(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run `clinic inspect` in this process: exit code, output, errors."""
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        code = run(["inspect", *map(str, words)])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_it_shows_what_is_inside_and_what_is_missing_with_the_reason(inspect: Any, made: Path) -> None:
+    code, out, _ = inspect(made)
+    assert code == 0
+    assert "Case       12345" in out
+    assert "debug" in out
+    assert "tool absent: made.absent: nosuchtool is not installed" in out
+    assert "made.broken: exit status 4" in out
+    assert "1 item left out by choice, or with nothing to read there" in out
+    assert "capped.txt" in out.partition("head and tail kept")[2]
+    assert f"Bundle id {Bundle.open(made).id}" in out
+
+
+def test_missing_lists_every_item_that_is_not_whole(inspect: Any, made: Path) -> None:
+    code, out, _ = inspect(made, "--missing")
+    assert code == 0
+    assert "made.broken" in out.splitlines()[0] or "made.capped" in out.splitlines()[0]
+    assert {"made.absent", "made.broken", "made.nothere", "made.capped"} == {
+        line.split()[0] for line in out.splitlines() if line.startswith("made.")
+    }
+
+
+def test_files_lists_every_file_with_its_item(inspect: Any, made: Path) -> None:
+    code, out, _ = inspect(made, "--files")
+    assert code == 0
+    assert [line.split()[-1] for line in out.splitlines()[1:]] == sorted(
+        file.path for file in Bundle.open(made).files()
+    )
+    assert "made.big" in out
+
+
+def test_a_file_is_printed_byte_for_byte_whatever_its_compression(inspect: Any, made: Path) -> None:
+    everything = "".join(f"{number}\n" for number in range(1, 100001))
+    path = next(file.path for file in Bundle.open(made).files() if "big" in file.path)
+    assert path.endswith(".zst")
+    for name in (path, path.removesuffix(".zst"), "made.big"):
+        assert inspect(made, name) == (0, everything, "")
+    assert inspect(made, "made.small") == (0, "plain \x1b[31mred\n", "")
+
+
+def test_on_a_terminal_what_could_steer_it_is_written_out(made: Path) -> None:
+    leader, follower = pty.openpty()
+    argv = [sys.executable, "-m", "clinic", "inspect", str(made), "made.small"]
+    done = subprocess.run(argv, stdout=follower, stderr=subprocess.PIPE, check=True)
+    shown = os.read(leader, 4096)
+    os.close(leader)
+    os.close(follower)
+    assert done.stderr == b""
+    assert shown == b"plain \\x1b[31mred\r\n"
+
+
+def test_a_name_that_is_not_there_lists_near_ones(inspect: Any, made: Path) -> None:
+    code, out, err = inspect(made, "samll.txt")
+    assert (code, out) == (2, "")
+    assert "did you mean" in err
+    assert "small.txt" in err
+
+
+def test_a_file_that_was_changed_is_not_printed(inspect: Any, bundle: Path) -> None:
+    path = next(file.path for file in Bundle.open(bundle).files() if "small" in file.path)
+    data = (bundle / path).read_bytes()
+    (bundle / path).write_bytes(data.replace(b"plain", b"PLAIN"))
+    code, out, err = inspect(bundle, "made.small")
+    assert (code, out) == (6, "")
+    assert "is not the file that was sealed" in err
+
+
+def test_json_has_everything(inspect: Any, made: Path) -> None:
+    code, out, _ = inspect(made, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["id"] == Bundle.open(made).id
+    assert found["case"] == "12345"
+    assert {item["id"]: item["status"] for item in found["items"]}["made.absent"] == "skipped"
+
+
+@pytest.mark.parametrize("words", [["nothing"], ["made.yaml"]])
+def test_what_is_no_bundle_is_one_clear_line(inspect: Any, made: Path, words: list[str]) -> None:
+    code, out, err = inspect(made.parent / words[0])
+    assert (code, out) == (6, "")
+    assert len(err.splitlines()) == 2
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("words", [["inspect"], ["inspect", "--json"], ["verify"]])
+def test_readers_run_without_what_only_linux_has(made: Path, words: list[str]) -> None:
+    """A supporter's laptop may be any system: modules that it lacks can't be imported here either."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({LINUX_ONLY!r}))"
+    code = f"{blocked}; from clinic.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, *words, str(made)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Bundle.open(made).id in done.stdout
