@@ -160,6 +160,14 @@ def test_open_log_files_are_seen_where_nothing_names_them(pretend: Start, open_f
     assert found.log_dir == str(open_folder)
 
 
+def test_an_output_that_was_deleted_is_no_log_file(pretend: Start, open_folder: Path) -> None:
+    console = open_folder / "console"
+    own = pretend("tidb-server", output=console)
+    assert instance_of(own.pid).log_files == (str(console),)
+    console.unlink()
+    assert instance_of(own.pid).log_files == ()
+
+
 def test_the_log_directory_of_tiup_is_taken_where_no_log_is_seen(pretend: Start, open_folder: Path) -> None:
     (open_folder / "log").mkdir()
     own = pretend("prometheus", [f"--config.file={open_folder}/p.yml"])
@@ -382,7 +390,7 @@ def test_files_of_a_container_are_not_taken_for_those_of_the_host(
     findings = find(unmasked, "db1")
     found = instance_of(own.pid, findings)
     assert found.container == "docker abababababab"
-    assert found.config_files == ()
+    assert (found.config_files, found.deploy_dir) == ((), "")
     assert any("runs in a container (docker abababababab)" in text for text in findings.unknown)
 
 
