@@ -29,6 +29,13 @@ LOADED = (fcntl, grp, pwd, resource)
 NOBODY = pwd.getpwnam("nobody")
 
 
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The times that a command is left to end by itself, shortened: what is told apart stays the same."""
+    monkeypatch.setattr("clinic.host.process.GRACE", 0.1)
+    monkeypatch.setattr("clinic.host.process.HELD", 0.15)
+
+
 @pytest.fixture
 def here() -> Iterator[LocalHost]:
     """The door to this machine."""

@@ -138,17 +138,17 @@ def test_processes_that_end_meanwhile_are_no_trouble(here: LocalHost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "seconds"), [(1_000, 0.1), pytest.param(100_000, 1.5, marks=pytest.mark.slow)]
+    ("count", "seconds"), [(1_000, 0.1), pytest.param(100_000, 1.0, marks=pytest.mark.slow)]
 )
 def test_thousands_of_rotated_files_are_listed_in_no_time(
     here: LocalHost, place: Path, count: int, seconds: float
 ) -> None:
-    """A hundred thousand took 0.56 s on a quiet machine of two cores; twice that is for a busy one."""
+    """A hundred thousand took 0.56 s on a quiet machine. CPU time, since a test may not have a machine alone."""
     for number in range(count):
         os.mknod(place / f"tidb-{number:06d}.log")
-    started = time.perf_counter()
+    started = time.process_time()
     found = here.list(f"{place}/*.log", Deadline(30))
-    taken = time.perf_counter() - started
+    taken = time.process_time() - started
     last = f"{place}/tidb-{count - 1:06d}.log"
     assert (len(found), found[0].path, found[-1].path) == (count, f"{place}/tidb-000000.log", last)
     assert taken < seconds

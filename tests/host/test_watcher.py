@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_sigkill_takes_every_command_along(nap: str, asleep: Asleep) -> None:
     assert clinic.stdout is not None
     assert [clinic.stdout.readline(), clinic.stdout.readline()] == [b"ready\n"] * 2
     while sum("sleep" in child.name() for child in psutil.Process(clinic.pid).children(recursive=True)) < 2:
-        pass
+        time.sleep(0.01)
     watchers = [
         child for child in psutil.Process(clinic.pid).children() if child.cmdline()[-1:] == ["clinic-watcher"]
     ]
@@ -100,7 +101,7 @@ def test_a_watcher_that_somebody_killed_is_no_trouble() -> None:
     [shell] = [one for one in psutil.Process().children() if one.cmdline()[-1:] == ["clinic-watcher"]]
     shell.kill()
     while shell.status() != psutil.STATUS_ZOMBIE:
-        pass
+        time.sleep(0.01)
     watcher.remove(os.getpid())
     watcher.add(os.getpid())
     watcher.close()
