@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from clinic import registry
 from clinic.bundle.manifest import Option
-from clinic.cluster.discover import discover_local
+from clinic.cluster.discover import discover_local, learning
 from clinic.collector import Target
 from clinic.deadline import Deadline
 from clinic.errors import UsageError
@@ -139,7 +139,7 @@ def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Rea
     """
     found = load(steering.collectors)
     redactor = Redactor(register := SecretRegister())
-    cluster = discover_local(redactor.argv)
+    cluster = discover_local(learning(redactor))
     selection = _with_named(steering.selection, found)
     target = Target(cluster, window)
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
