@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,19 @@ def test_a_file_that_was_added_is_refused(bundle: Any, record: Any) -> None:
     (root / "db1" / "extra").write_bytes(b"x")
     with pytest.raises(BadBundle, match="extra"):
         open_bundle(root)
+
+
+@pytest.mark.parametrize("word", ["inspect", "verify", "seal"])
+def test_another_accounts_bundle_is_refused_with_the_way_in(bundle: Any, record: Any, word: str) -> None:
+    root = bundle([record("storage.df", b"df\n")])
+    root.chmod(0)  # enough for anybody but root, who becomes somebody else below
+    code = (
+        f"import os, sys; import clinic.cli.{word}, clinic.run.session; from clinic.cli.main import run;"
+        "os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534));"
+        f"sys.exit(run(['{word}', sys.argv[1]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, text=True, check=False)
+    root.chmod(0o700)
+    assert (done.returncode, done.stdout) == (5, ""), done.stderr
+    assert "Permission denied" in done.stderr
+    assert "sudo" in done.stderr

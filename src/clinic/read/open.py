@@ -11,7 +11,7 @@ from clinic.bundle.layout import JOURNAL, MANIFEST
 from clinic.bundle.manifest import Run
 from clinic.bundle.reader import Bundle, Unsealed
 from clinic.bundle.record import FileEntry, Record
-from clinic.errors import BadBundle
+from clinic.errors import BadBundle, Refused
 from clinic.outcome import Reason, Status
 
 
@@ -71,19 +71,31 @@ class Opened:
 
 
 def is_unsealed(path: Path) -> bool:
-    """Whether `path` is what a run left that did not come to its end."""
-    return os.path.lexists(path / JOURNAL) and not os.path.lexists(path / MANIFEST)
+    """Whether `path` is what a run left that did not come to its end.
+
+    Raises `Refused` where this account may not look: bundles are private to their owner.
+    """
+    try:
+        with os.scandir(path):
+            return os.path.lexists(path / JOURNAL) and not os.path.lexists(path / MANIFEST)
+    except PermissionError as error:
+        raise Refused(
+            f"{path} can't be read: {error.strerror}", hint="do it as its owner, or with sudo"
+        ) from error
+    except OSError:
+        return False  # not there, or no directory: who opens it says so
 
 
 def open_bundle(path: Path) -> Opened:
     """The bundle at `path`, sealed or cut short.
 
-    Raises `BadBundle` when it is neither, and for every defect that its listing shows.
+    Raises `BadBundle` when it is neither, and for every defect that its listing shows; `Refused` where this
+    account may not look.
     """
-    if not os.path.lexists(path):
-        raise BadBundle(f"there is nothing at {path}", hint="name the directory of a bundle")
     if is_unsealed(path):
         return _unsealed(Bundle.unsealed(path))
+    if not os.path.lexists(path):
+        raise BadBundle(f"there is nothing at {path}", hint="name the directory of a bundle")
     return _sealed(Bundle.open(path))
 
 
