@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from clinic.bundle.record import Action, Attempt, FileEntry, Record
 from clinic.bundle.writer import BundleWriter, ItemWriter, PartWriter
 from clinic.deadline import Deadline
-from clinic.errors import Cancelled, ItemError, Partial, Skip, TimedOut
+from clinic.errors import Cancelled, Failed, ItemError, Partial, Skip, TimedOut
 from clinic.guard import guarded
 from clinic.kinds import Stage
 from clinic.outcome import Reason, Status
@@ -41,6 +41,17 @@ class _End:
 
     missing: tuple[str, ...] = ()
     """Of a folder: what could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A file of a folder that could not be had."""
+
+    text: str
+    """Its name and why."""
+
+    skipped: bool
+    """Whether it was left alone on purpose: not permitted, a key."""
 
 
 class Execution:
@@ -147,10 +158,10 @@ class Execution:
             observer=item.observer, observed=item.observed,
         )  # fmt: skip
         self._item_writer = writer
-        missing: list[str] = []
+        missing: list[_Missing] = []
         try:
             error = self._stream(writer, missing)
-            return self._judge(writer, error, tuple(missing))
+            return self._judge(writer, error, missing)
         except ItemError as broken:
             writer.abandon()
             return _End(broken.status, broken)
@@ -158,7 +169,7 @@ class Execution:
             writer.abandon()
             raise
 
-    def _stream(self, writer: ItemWriter, missing: list[str]) -> ItemError | None:
+    def _stream(self, writer: ItemWriter, missing: list[_Missing]) -> ItemError | None:
         """Write every part; the error that ended it, or that of the only part."""
         try:
             parts = guarded(lambda: iter(self.planned.item.source.open(self._doors)))
@@ -168,7 +179,8 @@ class Execution:
                     continue
                 if not self.planned.item.folder or isinstance(error, (TimedOut, Cancelled)):
                     return error
-                missing.append(self._redactor.text(f"{part.name}: {error.message}"))
+                text = self._redactor.text(f"{part.name}: {error.message}")
+                missing.append(_Missing(text, skipped=error.status is Status.SKIPPED))
         except ItemError as error:
             return error
         return None
@@ -206,7 +218,7 @@ class Execution:
             deadline.check()
         return out.received
 
-    def _judge(self, writer: ItemWriter, error: ItemError | None, missing: tuple[str, ...]) -> _End:
+    def _judge(self, writer: ItemWriter, error: ItemError | None, missing: list[_Missing]) -> _End:
         if error is not None and error.transient:
             writer.abandon()
             return _End(error.status, error)
@@ -217,16 +229,18 @@ class Execution:
             error = Skip(Reason.EMPTY, "it is there, with nothing in it")
         if error is None:
             error = _cut(files)
-        if error is None:
-            return _End(Status.OK, None, files)
-        status = Status.PARTIAL if files and error.status in (Status.SKIPPED, Status.FAILED) else error.status
-        return _End(status, error, files, missing)
+        texts = tuple(one.text for one in missing)
+        if error is None or (files and error.status is Status.SKIPPED):
+            return _End(Status.OK, error, files, texts)
+        status = Status.PARTIAL if files and error.status is Status.FAILED else error.status
+        return _End(status, error, files, texts)
 
 
-def _some_files(files: tuple[FileEntry, ...], missing: tuple[str, ...]) -> ItemError:
-    kind = Partial if files else Skip
+def _some_files(files: tuple[FileEntry, ...], missing: list[_Missing]) -> ItemError:
+    """Files that may not be read, or are keys, are named and make nothing incomplete; those that failed do."""
+    kind = Skip if all(one.skipped for one in missing) else Partial if files else Failed
     total = len(files) + len(missing)
-    return kind(Reason.SOME_FILES, f"{len(missing)} of {total} files could not be had: {missing[0]}")
+    return kind(Reason.SOME_FILES, f"{len(missing)} of {total} files could not be had: {missing[0].text}")
 
 
 def _cut(files: tuple[FileEntry, ...]) -> ItemError | None:
