@@ -99,6 +99,19 @@ def test_a_file_that_was_added_is_refused(bundle: Any, record: Any) -> None:
         open_bundle(root)
 
 
+@pytest.mark.parametrize("outside", ["../secret", "/etc/passwd", "db1/../../secret"])
+def test_a_journal_that_names_a_path_outside_is_refused(bundle: Any, record: Any, outside: str) -> None:
+    """Who made an unsealed directory may have written anything into it."""
+    root = bundle([record("storage.df", b"df\n")], sealed=False)
+    (root.parent / "secret").write_text("mine")
+    journal = root / "journal.jsonl"
+    text = journal.read_text()
+    journal.write_text(text.replace('{"path":"db1/storage/df.txt","plain"', f'{{"path":"{outside}","plain"'))
+    assert journal.read_text() != text
+    with pytest.raises(BadBundle, match="outside the bundle"):
+        open_bundle(root)
+
+
 @pytest.mark.parametrize("word", ["inspect", "verify", "seal"])
 def test_another_accounts_bundle_is_refused_with_the_way_in(bundle: Any, record: Any, word: str) -> None:
     root = bundle([record("storage.df", b"df\n")])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from clinic.bundle.layout import JOURNAL, MANIFEST
+from clinic.bundle.layout import JOURNAL, MANIFEST, is_confined
 from clinic.bundle.manifest import Run
 from clinic.bundle.reader import Bundle, Unsealed
 from clinic.bundle.record import FileEntry, Record
@@ -108,6 +108,9 @@ def _sealed(bundle: Bundle) -> Opened:
 
 
 def _unsealed(left: Unsealed) -> Opened:
+    for record in left.records():
+        if not all(is_confined(file.path) for file in record.files):
+            raise BadBundle(f"{JOURNAL} names a path outside the bundle, for {record.entry.path!r}")
     fix = f"clinic collect --resume {left.root}"
     never = (
         Record(
