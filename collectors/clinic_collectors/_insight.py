@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 
 from clinic_collectors._insight_devices import network, partitions, storage
-from clinic_collectors._insight_parts import Inputs, Json, lean, text
+from clinic_collectors._insight_parts import Inputs, Json, decimal, lean, text, whole
 from clinic_collectors._insight_tables import chrony, kernel_messages, limits, ntp, slabs, sockets, sysctl
 
 _HYPERVISORS = {"none": "", "microsoft": "hyperv", "xen": "xenhvm", "amazon": "kvm", "qemu": "kvm"}
@@ -43,7 +43,7 @@ def _meta(inputs: Inputs) -> Json:
     now = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text(inputs, "date"))
     up, idle = [*text(inputs, "/proc/uptime").split(), "0", "0"][:2]
     return {
-        "timestamp": now or "0001-01-01T00:00:00Z", **lean({"uptime": float(up), "idle_time": float(idle)}),
+        "timestamp": now or "0001-01-01T00:00:00Z", **lean({"uptime": decimal(up), "idle_time": decimal(idle)}),
         "sysinfo_ver": "", "version": "", "git_branch": "", "git_commit": "", "go_version": "",
     }  # fmt: skip
 
@@ -66,7 +66,7 @@ def _sysinfo(inputs: Inputs) -> Json:
         "product": _dmi(inputs, name="product_name", vendor="sys_vendor", version="product_version", sku="product_sku"),
         "board": _dmi(inputs, name="board_name", vendor="board_vendor", version="board_version"),
         "chassis": lean({
-            "type": _whole(text(inputs, "/sys/class/dmi/id/chassis_type")),
+            "type": whole(text(inputs, "/sys/class/dmi/id/chassis_type")),
             **_dmi(inputs, vendor="chassis_vendor", version="chassis_version"),
         }),
         "bios": _dmi(inputs, vendor="bios_vendor", version="bios_version", date="bios_date"),
@@ -105,7 +105,7 @@ def _cpu(inputs: Inputs) -> Json:
     top = text(inputs, "/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
     return lean({
         "vendor": first.get("vendor_id", ""), "model": " ".join(first.get("model name", "").split()),
-        "speed": _whole(top) // 1000 or _whole(first.get("cpu MHz", "")), "cache": _whole(first.get("cache size", "")),
+        "speed": whole(top) // 1000 or whole(first.get("cpu MHz", "")), "cache": whole(first.get("cache size", "")),
         "cpus": len(packages), "cores": len(cores), "threads": sum(name == "processor" for name, _ in pairs),
         "governor": text(inputs, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
     })  # fmt: skip
@@ -113,15 +113,9 @@ def _cpu(inputs: Inputs) -> Json:
 
 def _memory(meminfo: str) -> Json:
     found = {
-        name: _whole(value) // 1024
-        for name, value in re.findall(r"^(\w+): +(\d+) kB$", meminfo, re.MULTILINE)
+        name: whole(value) // 1024 for name, value in re.findall(r"^(\w+): +(\d+) kB$", meminfo, re.MULTILINE)
     }
     return lean({"size": found.get("MemTotal", 0), "swap": found.get("SwapTotal", 0)})
-
-
-def _whole(number: str) -> int:
-    match = re.match(r"\d+", number)
-    return int(match[0]) if match else 0
 
 
 def _epoll_exclusive(release: str) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from clinic_collectors._insight_parts import Inputs, Json, attributes, lean, text
+from clinic_collectors._insight_parts import Inputs, Json, attributes, lean, text, whole
+
+_BLANK = {"KNAME": "", "PKNAME": "", "UUID": ""}
+"""A row of lsblk that says nothing."""
 
 _SECTORS_IN_GB = 1953125
 """Sectors of 512 bytes in a billion bytes: sysinfo tells the size of disks in these."""
@@ -19,7 +22,7 @@ def storage(inputs: Inputs) -> list[Json]:
         lean({
             "name": disk, "driver": _driver(found.get(f"{disk}/device/uevent", "")), "vendor": _vendor(found, disk),
             "model": found.get(f"{disk}/device/model", "").strip(),
-            "size": int(found.get(f"{disk}/size", "0")) // _SECTORS_IN_GB,
+            "size": whole(found.get(f"{disk}/size", "")) // _SECTORS_IN_GB,
         })
         for disk in disks
     ]  # fmt: skip
@@ -38,7 +41,9 @@ def _vendor(found: Mapping[str, str], disk: str) -> str:
 def partitions(inputs: Inputs) -> list[Json]:
     """Block devices with their partitions, where they are mounted, and what lies upon what."""
     found = attributes(inputs, "disks")
-    rows = [dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in text(inputs, "lsblk").splitlines()]
+    rows = [
+        _BLANK | dict(re.findall(r'(\w+)="([^"]*)"', line)) for line in text(inputs, "lsblk").splitlines()
+    ]
     mounts = _mounts(inputs)
     devices: list[Json] = []
     for disk in sorted({key.split("/")[0] for key in found}):
@@ -59,13 +64,13 @@ def _device(
     partition: bool = False,
 ) -> Json:
     name = key.rpartition("/")[2]
-    sectors = int(found.get(f"{key}/size", "0"))
-    uuids = [row.get("UUID", "") for row in rows if row.get("KNAME") == name]
+    sectors = whole(found.get(f"{key}/size", ""))
+    uuids = [row["UUID"] for row in rows if row["KNAME"] == name]
     return lean({
         "name": name, "partition": partition, "mount": mounts.get(found.get(f"{key}/dm/name", name), {}),
         "uuid": uuids[0] if uuids else "", "sectors": sectors, "size": sectors * 512,
-        "holder_of": [row["KNAME"] for row in rows if row.get("PKNAME") == name and not row["KNAME"].startswith(name)],
-        "slave_of": [row["PKNAME"] for row in rows if row.get("KNAME") == name and row.get("PKNAME") and not partition],
+        "holder_of": [row["KNAME"] for row in rows if row["PKNAME"] == name and not row["KNAME"].startswith(name)],
+        "slave_of": [row["PKNAME"] for row in rows if row["KNAME"] == name and row["PKNAME"] and not partition],
         "rotational": found.get(f"{key}/queue/rotational", ""),
     })  # fmt: skip
 
@@ -78,7 +83,7 @@ def _mounts(inputs: Inputs) -> dict[str, Json]:
         for row in rows
         if len(row) >= 4
     }
-    for line in text(inputs, "/proc/swaps").splitlines()[1:]:
+    for line in filter(str.strip, text(inputs, "/proc/swaps").splitlines()[1:]):
         found[line.split()[0].split("/")[-1]] = {"mount_point": "[SWAP]", "filesystem": "swap"}
     return found
 
@@ -93,7 +98,7 @@ def network(inputs: Inputs) -> list[Json]:
             "name": name, "driver": _driver(found.get(f"{name}/device/uevent", "")),
             "macaddress": found.get(f"{name}/address", ""),
             "ipaddress": [address for link, address in addresses if link == name],
-            "speed": max(0, int(found.get(f"{name}/speed", "0"))), "mtu": int(found.get(f"{name}/mtu", "0")),
+            "speed": max(0, whole(found.get(f"{name}/speed", ""))), "mtu": whole(found.get(f"{name}/mtu", "")),
         })
         for name in names
     ]  # fmt: skip

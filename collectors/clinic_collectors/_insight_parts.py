@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,3 +30,14 @@ def attributes(inputs: Inputs, name: str) -> dict[str, str]:
         key = path.removeprefix("/sys/block/").removeprefix("/sys/class/net/")
         found[key] = f"{found[key]}\n{value}" if key in found else value
     return found
+
+
+def whole(number: str) -> int:
+    """The whole number that `number` begins with; 0 when it does not."""
+    return int(decimal(number))
+
+
+def decimal(number: str) -> float:
+    """The number that `number` begins with, whatever follows it; 0 when it does not."""
+    match = re.match(r"[+-]?(?:\d+\.?\d*|\.\d+)", number)
+    return float(match[0]) if match else 0.0

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address
 
 from clinic_collectors._dmesg import messages
-from clinic_collectors._insight_parts import Inputs, Json, lean, text
+from clinic_collectors._insight_parts import Inputs, Json, decimal, lean, text, whole
 
 _RV = {
     **{
@@ -47,7 +47,8 @@ def ntp(inputs: Inputs) -> Json:
     found: Json = {"sync": state[0] if state else "none"}
     for name, value in re.findall(r'(\w+)=("[^"]*"|[^,\s]+)', said):
         if name in _RV:
-            found[_RV[name]] = value.strip('"') if name in _WORDS else _number(value, whole=name in _WHOLE)
+            read = str if name in _WORDS else whole if name in _WHOLE else decimal
+            found[_RV[name]] = read(value.strip('"'))
     return lean(found)
 
 
@@ -61,17 +62,11 @@ def chrony(inputs: Inputs) -> Json:
         label, _, value = (part.strip() for part in line.partition(" : "))
         key = _TRACKING.get(label, "")
         if key in _THOUSANDTHS:
-            found[key] = float(_number(value.split()[0], whole=False)) * 1000
+            found[key] = decimal(value) * 1000
         elif key:
-            found[key] = _number(value, whole=True) if key == "stratum" else value
+            found[key] = whole(value) if key == "stratum" else value
     found["leap_status"] = found["leap_status"].lower()
     return lean(found)
-
-
-def _number(value: str, *, whole: bool) -> float | int:
-    match = re.match(r"[+-]?(?:\d+\.?\d*|\.\d+)", value)
-    number = float(match[0]) if match else 0.0
-    return int(number) if whole else number
 
 
 def limits(inputs: Inputs) -> list[Json]:

@@ -82,7 +82,7 @@ def _systemctl(host: str, argv: tuple[str, ...]) -> Command:
 
 def _journal(host: str, name: str, window: Window, *match: str) -> Item:
     argv = (
-        "journalctl", "--no-pager", "--quiet", "--output=short-iso-precise", f"--lines={_LINES}",
+        "journalctl", "--no-pager", "--quiet", "--output=short-iso", f"--lines={_LINES}",
         f"--since=@{window.start.timestamp():.0f}", f"--until=@{window.end.timestamp() + 1:.0f}", *match,
     )  # fmt: skip
     return Item(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from clinic.collector import Category, Collector, Content, Instance, Item, Stage, Target, Volatility
 from clinic.source.command import Command
 from clinic.source.composed import Composed
 from clinic.source.file import File, Files
+from clinic_collectors._processes import environment, open_files
 from clinic_collectors._rows import Row, on_machines, tool
 
 SECONDS = Volatility.SECONDS
@@ -34,7 +33,7 @@ class Processes(Collector):
 
     name = "processes"
     category = Category.SYSTEM
-    summary = "process table, threads, limits and open files of the instances"
+    summary = "process table; threads, limits, open files and known environment variables of the instances"
 
     def items(self, target: Target) -> Iterator[Item]:
         yield from on_machines(self, target, ROWS)
@@ -54,6 +53,12 @@ def _one(instance: Instance) -> Iterator[Item]:
         f"{folder}/cmdline.txt", File(instance.host, f"{proc}/cmdline"), id="processes.cmdline", instance=instance.id,
         content=Content.ARGV, stage=Stage.LEARN, volatility=Volatility.RESTART,
     )  # fmt: skip
+    environ = (("environ", File(instance.host, f"{proc}/environ")),)
+    yield Item(
+        f"{folder}/environment.txt", Composed(instance.host, environ, environment, needs=frozenset({"environ"})),
+        id="processes.environment", instance=instance.id, content=Content.ENV, stage=Stage.LEARN,
+        volatility=Volatility.RESTART,
+    )  # fmt: skip
     yield Item(
         folder, Files(instance.host, tuple(f"{proc}/{name}" for name in _STATUS)), id="processes.status",
         instance=instance.id, folder=True, volatility=SECONDS, priority=20,
@@ -68,7 +73,7 @@ def _together(host: str, pids: tuple[str, ...]) -> Iterator[Item]:
     )  # fmt: skip
     held = ("find", *(f"/proc/{pid}/fd" for pid in pids), "-mindepth", "1", "-maxdepth", "1")
     inputs = (
-        ("held", Command(host, held, ok=(0, 1), root=True, package="findutils")),
+        ("held", Command(host, held, ok=(0, 1), package="findutils")),
         ("all", File(host, "/proc/sys/fs/file-nr")),
         ("", Files(host, tuple(f"/proc/{pid}/limits" for pid in pids))),
     )
@@ -76,20 +81,3 @@ def _together(host: str, pids: tuple[str, ...]) -> Iterator[Item]:
         f"{host}/system/processes/open-files.txt", Composed(host, inputs, open_files, needs=frozenset({"held"})),
         id="processes.open-files", volatility=SECONDS, priority=20,
     )  # fmt: skip
-
-
-def open_files(inputs: Mapping[str, bytes]) -> bytes:
-    """How many files each process holds open beside what it may, and the whole machine."""
-    held = Counter(re.findall(rb"^/proc/(\d+)/fd/\d+$", inputs["held"], re.MULTILINE))
-    lines = ["pid\topen\tsoft\thard"]
-    for pid, count in sorted(held.items(), key=lambda pair: int(pair[0])):
-        limit = re.search(
-            rb"^Max open files\s+(\S+)\s+(\S+)", inputs.get(f"/proc/{pid.decode()}/limits", b""), re.MULTILINE
-        )
-        soft, hard = (limit[1].decode(), limit[2].decode()) if limit else ("?", "?")
-        lines.append(f"{pid.decode()}\t{count}\t{soft}\t{hard}")
-    allocated = inputs.get("all", b"? ? ?").split()
-    lines.append(
-        f"# machine: {allocated[0].decode()} allocated, {allocated[-1].decode()} at most (/proc/sys/fs/file-nr)"
-    )
-    return ("\n".join(lines) + "\n").encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clinic.collector import Category, Collector, Item, Sensitivity, Target, Volatility
+from clinic.collector import Category, Collector, Content, Item, Sensitivity, Target, Volatility
 from clinic.source.command import Command
 from clinic.source.composed import Composed
 from clinic.source.file import Files
@@ -25,7 +25,7 @@ _COUNTERS = (
 # They start before everything else and wait side by side, so that all together take one interval and not five.
 ROWS = (
     Row(
-        "top", "samples/top.txt", tool(f"top -b -d {INTERVAL} -n 2", "procps/procps-ng"),
+        "top", "samples/top.txt", tool(f"top -b -d {INTERVAL} -n 2", "procps/procps-ng"), content=Content.ARGV,
         volatility=SECONDS, priority=2,
     ),
     Row(
@@ -61,7 +61,7 @@ class Samples(Collector):
                 ("pause", Command(machine.name, ("sleep", INTERVAL), package="coreutils", empty="ok")),
                 ("after:", look),
             )
-            source = Composed(machine.name, inputs, rates, needs=frozenset({"before:", "after:"}))
+            source = Composed(machine.name, inputs, rates, needs=frozenset({"before:", "pause", "after:"}))
             yield Item(
                 f"{machine.name}/system/samples/rates.txt",
                 source,

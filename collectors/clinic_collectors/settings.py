@@ -71,7 +71,7 @@ ROWS = (
     ),
     Row(
         "rpm", "packages/rpm.txt",
-        tool(f"rpm -qa --qf {_RPM_FORMAT} {_REDHAT}", "rpm"),
+        tool(f"rpm -qa --qf {_RPM_FORMAT} {_REDHAT}", "rpm", ok=(0, 1), empty="not_applicable"),
         sensitivity=Sensitivity.PUBLIC,
     ),
 )  # fmt: skip

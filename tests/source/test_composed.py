@@ -30,7 +30,7 @@ BROKEN = Failed(Reason.READ_ERROR, "the disk is gone")
 class Given(Source):
     """Gives what a test says, then raises what a test says."""
 
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     error: ItemError | None = None
     hangs: bool = False
     seconds: float = 30.0
