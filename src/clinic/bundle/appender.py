@@ -27,7 +27,7 @@ class Appender:
     def start(self, lines: Iterable[bytes]) -> None:
         """Begin the journal, or replace it, by one that holds `lines`; at once on the disk."""
         data = b"".join(lines)
-        number = self._space.essential(lambda: self._write_new(data))
+        number = self._space.essential(lambda: self._write_new(data), len(data))
         self.close()
         self._number, self._size = number, len(data)
         self._syncer.journal(number)
@@ -42,12 +42,13 @@ class Appender:
             self._folder.rename(_NEW, JOURNAL)
         except OSError:
             os.close(number)
+            self._folder.remove(_NEW)
             raise
         return number
 
     def append(self, line: bytes) -> None:
         """Add a line. It outlives this process at once, and a power loss after a second."""
-        self._space.essential(lambda: self._append(line))
+        self._space.essential(lambda: self._append(line), len(line))
         self._syncer.wrote()
 
     def _append(self, line: bytes) -> None:

@@ -41,6 +41,8 @@ class Rescan:
         changed = False
         for owner, placed in self._shelf.older_than(version):
             changed = self._file(owner, placed, version) or changed
+        for placed in list(self._shelf.derived.values()):
+            changed = self._derived(placed, version) or changed
         for path, record in list(self._shelf.records.items()):
             masked = self._masker.value(record)
             masked = replace(masked, entry=replace(masked.entry, path=self._masker.path(path)))
@@ -63,6 +65,24 @@ class Rescan:
         self._shelf.renew(owner, file.path, replace(placed, file=fresh, version=version))
         return fresh != file
 
+    def _derived(self, placed: Placed, version: int) -> bool:
+        """The same for a derived file, which is small and never compressed."""
+        file, door = placed.file, self._door(placed)
+        try:
+            seen = b"".join(self._masked(file, door))
+            fresh = replace(
+                file, plain=len(seen), stored=len(seen), sha256=hashlib.sha256(seen).hexdigest(),
+                redactions=_added(file, door),
+            )  # fmt: skip
+            if fresh != file:
+                self._store.put(file.path, seen)
+        except (BadBundle, DiskFull):
+            self._store.remove(file.path)
+            del self._shelf.derived[file.path]
+            return True
+        self._shelf.derived[file.path] = replace(placed, file=fresh, version=version)
+        return fresh != file
+
     def _fresh(self, placed: Placed, wanted: str) -> FileEntry:
         """The file as it should be, under the name `wanted`; itself where nothing differs."""
         file = placed.file
@@ -76,8 +96,6 @@ class Rescan:
         try:
             for chunk in self._masked(file, door):
                 sink.write(chunk)
-            if door.failure:
-                raise BadBundle(f"the redactor failed on {file.path!r}: {door.failure}")
             sink.finish()
             path = wanted + (COMPRESSED if sink.compressed else "")
             sink.place(path)
@@ -87,11 +105,10 @@ class Rescan:
         if path != file.path:
             self._store.remove(file.path)
         self._store.budget.give_back(file.stored - sink.stored)
-        counts = Counter(file.redactions)
-        counts.update(door.counts)
         return replace(
-            file, path=path, plain=sink.plain, stored=sink.stored, sha256=sink.sha256, redactions=dict(counts)
-        )
+            file, path=path, plain=sink.plain, stored=sink.stored, sha256=sink.sha256,
+            redactions=_added(file, door),
+        )  # fmt: skip
 
     def _door(self, placed: Placed) -> Door:
         stream = rewrite_learned(self._redactor.register, placed.version, placed.content)
@@ -112,3 +129,10 @@ class Rescan:
             while data := stream.read(MIB):
                 yield door.feed(data)
         yield door.finish()
+        if door.failure:
+            raise BadBundle(f"the redactor failed on {file.path!r}: {door.failure}")
+
+
+def _added(file: FileEntry, door: Door) -> dict[str, int]:
+    """How often each rule masked something in `file`, with what it did now."""
+    return dict(Counter(file.redactions) + Counter(door.counts))

@@ -53,7 +53,9 @@ def write_seal(store: Store, root: Path, data: bytes, step: Callable[[str], None
     step("sums")
     store.syncer.flush()
     step("synced")
+    store.space.give_room()
     with disk_errors(root):
+        store.folder.prune()
         store.folder.rename(MANIFEST_NEW, MANIFEST)
         step("sealed")
         store.folder.sync()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -21,7 +22,14 @@ STEP = 4 * MIB
 SEAL_ROOM = 256 * KIB
 """Room for the seal of a bundle without items."""
 
+BLOCK = 4 * KIB
+"""What a file system gives out at once."""
+
+SPARE = 4
+"""Empty files that are kept for the seal: a disk may be out of inodes, not of bytes."""
+
 _FILE = f"{PARTIAL}/room-for-the-seal"
+_SPARES = tuple(f"{PARTIAL}/spare-{number}" for number in range(SPARE))
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -36,6 +44,7 @@ class Space:
         self._full = False
         self._room = 0
         self._file: int | None = None
+        self._spares: list[str] = []
         self._lock = threading.RLock()
 
     def check(self) -> None:
@@ -72,31 +81,50 @@ class Space:
                 return
             # In steps, since it is asked for with every record.
             wanted += wanted // 4
-            if self._file is None:
-                self._file = self.write(lambda: self._folder.create(_FILE))
-            number = self._file
+            number = self._file if self._file is not None else self._make()
             self.write(lambda: os.posix_fallocate(number, 0, wanted))
             self._room = wanted
 
+    def _make(self) -> int:
+        self._file = number = self.write(lambda: self._folder.create(_FILE))
+        for name in _SPARES:
+            os.close(self.write(functools.partial(self._folder.create, name)))
+            self._spares.append(name)
+        return number
+
+    def essential(self, write: Callable[[], T], size: int) -> T:
+        """What `write` gives, which adds `size` bytes. Where the disk is full it is tried again in the room
+        set aside for the seal.
+        """
+        with disk_errors(self._folder.root):
+            while True:
+                try:
+                    return write()
+                except OSError as error:
+                    if error.errno not in _FULL or not self._shrink(size):
+                        raise
+
+    def _shrink(self, size: int) -> bool:
+        """Free no more of the room than is needed, since others may eat it; whether there was any."""
+        with self._lock:
+            self._full = True
+            if self._file is None or not (self._room or self._spares):
+                return False
+            self._room = max(0, self._room - (size // BLOCK + 1) * BLOCK)
+            os.ftruncate(self._file, self._room)
+            if self._spares:
+                self._folder.remove(self._spares.pop())
+            return True
+
     def give_room(self) -> None:
-        """Free what was set aside. From now on only `essential` may write."""
+        """Free all that was set aside. Only what is under way can still be written after this."""
         with self._lock:
             self._full = True
             if self._file is not None:
                 os.close(self._file)
-                self._file = None
-                self._folder.remove(_FILE)
-
-    def essential(self, write: Callable[[], T]) -> T:
-        """What `write` gives. Where the disk is full it is tried again in the room set aside for the seal."""
-        with disk_errors(self._folder.root):
-            try:
-                return write()
-            except OSError as error:
-                if error.errno not in _FULL or self._file is None:
-                    raise
-                self.give_room()
-                return write()
+                self._file, self._room = None, 0
+                for name in (_FILE, *_SPARES):
+                    self._folder.remove(name)
 
     def close(self) -> None:
         """Let go of the file that keeps the room; it stays, for who comes next to remove."""

@@ -45,7 +45,8 @@ class Store:
             self._open = False
         with disk_errors(self.folder.root):
             for name in self.folder.names(PARTIAL):
-                self.folder.remove(f"{PARTIAL}/{name}")
+                if name.isdigit():
+                    self.folder.remove(f"{PARTIAL}/{name}")
 
     def write(self, number: int, data: bytes) -> None:
         """Append `data` to an open file. Raises `DiskFull`, for good once the disk was full."""
@@ -65,7 +66,7 @@ class Store:
 
     def put(self, path: str, data: bytes) -> None:
         """Write the small file `path` whole and bring it to the disk, in the room for the seal if need be."""
-        self.space.essential(lambda: self._put(path, data))
+        self.space.essential(lambda: self._put(path, data), len(data))
 
     def _put(self, path: str, data: bytes) -> None:
         self.folder.remove(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from clinic.bundle.appender import Appender
 from clinic.bundle.budget import Budget
 from clinic.bundle.folder import Folder
 from clinic.bundle.journal import Begun, Header, header_line, line
-from clinic.bundle.layout import FIXED, MANIFEST, SUMS, Names
+from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, SUMS, Names
 from clinic.bundle.manifest import Manifest, Option, Redaction
 from clinic.bundle.masking import Masker
 from clinic.bundle.part import Bench, ItemWriter, Manner, Observer, PartWriter, Placed
@@ -32,7 +32,7 @@ from clinic.errors import ClinicError, DiskFull
 from clinic.kinds import Content
 from clinic.outcome import Reason, Status
 from clinic.redact import Redactor
-from clinic.units import MIB
+from clinic.units import KIB, MIB
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing itself only from 3.11
@@ -41,6 +41,9 @@ __all__ = ["BundleWriter", "Header", "ItemWriter", "Observer", "PartWriter", "Se
 
 RESERVE = 64 * MIB
 """Bytes that stay free on the disk, unless the caller says otherwise: the customer's database may need them."""
+
+ENTRY_ROOM = 2 * KIB
+"""Room for the seal that is kept for each planned item: what its record takes in the journal and in the manifest."""
 
 
 class BundleWriter:
@@ -106,9 +109,12 @@ class BundleWriter:
         except BaseException:
             folder.close()
             raise
-        with writer._closing_on_error():
+        try:
             writer.check_space()
-            writer._start_journal()
+            writer._start_journal(insist=True)
+        except BaseException:
+            writer._undo()
+            raise
         return writer
 
     @classmethod
@@ -137,8 +143,11 @@ class BundleWriter:
             folder.unlock()
             folder.close()
             raise
-        with writer._closing_on_error():
+        try:
             writer._adopt(state)
+        except BaseException:
+            writer.close()
+            raise
         return writer
 
     @staticmethod
@@ -197,8 +206,7 @@ class BundleWriter:
             self._space.keep_room(self._room)
 
     def _append(self, data: bytes) -> None:
-        # The manifest indents what the journal has on one line, and both are there for a moment.
-        self._room += 2 * len(data)
+        self._room += max(0, 2 * len(data) - ENTRY_ROOM)
         self._journal.append(data)
 
     def derived(self, path: str, data: bytes) -> None:
@@ -237,10 +245,8 @@ class BundleWriter:
             self._fill()
             self.rescan()
             self._step("rescanned")
-            self._space.give_room()
             self._store.shut()
             self._shelf.sweep()
-            self._folder.prune()
             self._step("cleaned")
             data = self._masker.json(self._manifest(interrupted, hosts or {}, footprint or {}))
             self.sealed = write_seal(self._store, self._folder.root, data, self._step)
@@ -312,7 +318,7 @@ class BundleWriter:
         self._shelf.derived.clear()
         self._syncer.flush()
 
-    def _start_journal(self) -> None:
+    def _start_journal(self, *, insist: bool = False) -> None:
         lines = [
             header_line(self.header),
             *(line(record) for record in self._shelf.records.values()),
@@ -320,19 +326,22 @@ class BundleWriter:
             *(line(placed.file) for placed in self._shelf.derived.values()),
         ]
         self._journal.start(lines)
-        self._room = 2 * sum(map(len, lines))
-        with contextlib.suppress(
-            DiskFull
-        ):  # a bundle on a full disk can still be sealed, if there is just enough
-            self._space.keep_room(self._room)
-
-    @contextlib.contextmanager
-    def _closing_on_error(self) -> Iterator[None]:
+        # The manifest indents what the journal has on one line, and both are there for a moment.
+        self._room = 2 * sum(map(len, lines)) + ENTRY_ROOM * len(self.header.entries)
         try:
-            yield
-        except BaseException:
-            self.close()
-            raise
+            self._space.keep_room(self._room)
+        except DiskFull:
+            # One that is there already may be sealed all the same: what is free can just be enough.
+            if insist:
+                raise
+
+    def _undo(self) -> None:
+        """Leave the directory as empty as it was found: its run did not even start."""
+        self._store.shut()
+        self._space.give_room()
+        self._store.remove(JOURNAL)
+        self._folder.prune()
+        self.close()
 
     def close(self) -> None:
         """Let go of the directory. What is in it stays, and can be resumed or sealed later."""
