@@ -1,0 +1,249 @@
+"""Which names name a secret, and which values under such a name are none.
+
+A name is a secret's by its last word: `db.password` is one, `password_lifetime` and `key-prefix` are not.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from functools import lru_cache
+
+from clinic.secret import MASK
+
+LONGEST_KEY = 128
+"""Bytes of a key that are looked at; no setting has a longer name."""
+
+# The words before `key` that make it a secret. Left out on purpose: primary, partition, start, end, row, index.
+_OF_KEY = (
+    "secret|private|access|api|auth|account|shared|master|encryption|encrypt|decryption|signing|storage|sas|hmac|jwt|"
+    "app|service|routing|integration|license|session|client|user|consumer|cookie|ssh|rsa|aes|webhook|subscription"
+)
+
+NOUN = (
+    r"(?i:pass(?:w(?:or[dt])?s?|words?|phrases?|codes?)?|pwds?|pw|secrets?|tokens?|credentials?"
+    rf"|(?:{_OF_KEY})[_.\- ]?keys?(?:[_.\-]?id)?|authentication_string|snmp[_.\- ]?community|密码|口令"
+    r"|requirepass|masterauth|securejsondata|stringdata)"
+)
+"""RE2: the end of a key that may name a secret; `kind_of` then decides over the whole key."""
+
+SUFFIX = (
+    r"(?i:[_.\-]?(?:\d{1,3}|hash|b64|base64|enc|encrypted|encoded|value|text|string|plain|plaintext|data))?"
+    r"(?:\[\w{0,8}\])?"
+)
+"""RE2: what may follow the noun without changing what the value is."""
+
+
+class Kind(enum.Enum):
+    """What a key says its value is; it decides how sure one must be before the value is masked."""
+
+    PASSWORD = enum.auto()
+    FLAG = enum.auto()
+    """Ends in a password word, but reads like a switch: `validate_password`, `expired_password`."""
+
+    SECRET = enum.auto()
+    TOKEN = enum.auto()
+    KEY = enum.auto()
+    SOFT_KEY = enum.auto()
+    """A key that is often a path or a name: masked only where the value looks random."""
+
+    PASS = enum.auto()
+    PLACE = enum.auto()
+    """`pwd`: a password, or the working directory."""
+
+
+class Where(enum.Enum):
+    """What stands between key and value, from the surest to the least sure."""
+
+    STRUCTURE = enum.auto()
+    """The format itself says that this is a key and that its value."""
+
+    ASSIGN = enum.auto()
+    """`key=value` or `"key": "value"` in a text of no known format."""
+
+    LINE = enum.auto()
+    """A line that begins with `key: value`."""
+
+    PROSE = enum.auto()
+    """`key: value` in the middle of a line, where it may be a sentence."""
+
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+")
+_NO_CHANGE = frozenset("hash b64 base64 enc encrypted encoded value text string plain plaintext data".split())
+_PLUGINS = frozenset(
+    "mysqlnativepassword cachingshapassword shapassword tidbsmpassword tidbauthtoken".split()
+)
+_SWITCHES = frozenset(
+    "validate expired expire enable disable require required requires has have no skip use using with without random "
+    "generate allow check verify need needs is show max min num number empty rotate store save ask prompt".split()
+)
+_NOT_TOKENS = frozenset(
+    "page continuation continue next cluster replayer resume lock fencing max min num number total count available "
+    "used prompt completion burst refill fill unexpected invalid near start end current last".split()
+)
+_CONTAINERS = frozenset("securejson stringdata credentials secrets passwords".split())
+_GLUED_PASSWORD = re.compile(
+    r".*(?:password|passwords|passwd|passwds|passphrase|passcode|passwort|requirepass|masterauth)$"
+)
+_GLUED_PASS = re.compile(
+    r"(?:db|user|root|my|smtp|ftp|bind|key|store|keystore|trust|auth|admin|mysql)(?:pass|pw|pwd)$"
+)
+_GLUED_KEY = re.compile(rf".*?({_OF_KEY})keys?(?:id)?$")
+_SURE_KEYS = frozenset("secret private access api auth account shared encryption sas hmac".split())
+
+
+@lru_cache(maxsize=4096)
+def kind_of(key: bytes) -> Kind | None:
+    """What the value under `key` is, None where it is no secret."""
+    words = [word.lower() for word in _WORDS.findall(key[-LONGEST_KEY:].decode("utf-8", "replace"))]
+    while (
+        len(words) > 1
+        and (words[-1].isdigit() or words[-1] in _NO_CHANGE)
+        and words[-2:] != ["authentication", "string"]
+    ):
+        words.pop()
+    if not words:
+        return None
+    glued = "".join(word for word in words if not word.isdigit())
+    if glued in _PLUGINS:
+        return None
+    return _password(words, glued) or _token(words) or _secret(words, glued) or _key(words, glued)
+
+
+def holds_secrets(key: bytes) -> bool:
+    """Whether an object under `key` holds nothing but secrets, whatever their own keys are."""
+    return re.sub(r"[^a-z]", "", key.decode("utf-8", "replace").lower()) in _CONTAINERS | {"securejsondata"}
+
+
+def _password(words: list[str], glued: str) -> Kind | None:
+    if words[-2:] == ["old", "passwords"]:
+        return Kind.FLAG
+    if (
+        _GLUED_PASSWORD.match(glued)
+        or words[-2:] == ["authentication", "string"]
+        or words[-1] in ("密码", "口令")
+    ):
+        return Kind.FLAG if _SWITCHES.intersection(words[:-1]) else Kind.PASSWORD
+    if words[-1] in ("pwd", "pwds"):
+        return Kind.PLACE
+    if words[-1] == "pass" or (words[-1] == "pw" and len(words) > 1) or _GLUED_PASS.match(words[-1]):
+        return Kind.PASS
+    return Kind.PLACE if words[-1].endswith("pwd") else None
+
+
+def _token(words: list[str]) -> Kind | None:
+    if not words[-1].endswith(("token", "tokens")):
+        return None
+    return None if _NOT_TOKENS.intersection(words[-2:-1]) else Kind.TOKEN
+
+
+def _secret(words: list[str], glued: str) -> Kind | None:
+    if glued.endswith(("secret", "secrets")):
+        return None if "pull" in words[-2:-1] else Kind.SECRET
+    if (
+        words[-1] in ("credential", "credentials")
+        or glued in _CONTAINERS
+        or words[-2:] == ["snmp", "community"]
+    ):
+        return Kind.SECRET
+    return None
+
+
+def _key(words: list[str], glued: str) -> Kind | None:
+    match = _GLUED_KEY.match(glued)
+    if match is None or not words[-1].endswith(("key", "keys", "id")):
+        return None
+    return Kind.KEY if match[1] in _SURE_KEYS else Kind.SOFT_KEY
+
+
+_HARMLESS = re.compile(
+    r"true|false|on|off|yes|no|null|nil|none|undefined|enabled?|disabled?|required|optional|expired|never|always|"
+    r"not set|unset|n/?a|redacted|hidden|masked|"
+    r"[\[(<](?:redacted|hidden|masked|removed|filtered|omitted|null|none|nil)[\])>]|"
+    r"\*{2}|\*{4,}|x{3,}|\?+|-+|\.{2,}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%\(?\w*\)?[sdvq]|\$\d+|%!s\(\S*\)"
+)
+_NUMBER = re.compile(r"[-+]?\d[\d_,.]*(?:e[-+]?\d+)?\s?(?:[kmgtp]?i?b?|[mun]?s|µs|min|m|h|d|%)")
+_PATH = re.compile(
+    r"(?:~|\.{1,2})?/[\w.@%+-]+(?:/[\w.@%+=,-]+)*/?|[A-Za-z]:\\.*|[\w./@%+-]+\.(?:pem|key|crt|cer|cert|pub|p12|pfx|jks|json|ya?ml|toml|cnf|conf|txt|zip)"
+)
+_AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}")
+_OPAQUE = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w\-.+/=~!@#$%^&*]+")
+_SENTENCE = frozenset(
+    "incorrect invalid wrong missing required expired must should cannot can may might is was are were not no failed "
+    "failure error unexpected unknown authentication the a an for of to and or too at by in on with from empty unset "
+    "access denied mismatch mismatched does do did has have will been be length strength policy update rejected "
+    "accepted verified ok changed login user check hash found unauthorized forbidden using".split()
+)
+
+
+def is_secret(kind: Kind, value: bytes, where: Where) -> bool:
+    """Whether `value`, without its quotes, is masked under a key of this kind.
+
+    Empty values, switches, numbers under keys that count things, paths of key files, and masks that somebody put
+    there before are evidence and stay.
+    """
+    text = value.decode("utf-8", "replace").strip()
+    if text == MASK:
+        return True
+    if not text or _HARMLESS.fullmatch(text.lower()):
+        return False
+    if where in (Where.PROSE, Where.LINE) and text.split()[0].rstrip(".,;:!").lower() in _SENTENCE:
+        return False
+    if _NUMBER.fullmatch(text.lower()):
+        return text.isdigit() and (
+            (kind is Kind.PASSWORD and len(text) > 1) or (kind is Kind.SECRET and len(text) > 5)
+        )
+    return _JUDGES[kind](text, where)
+
+
+def _always(text: str, where: Where) -> bool:
+    return bool(text)
+
+
+def _unless_path(text: str, where: Where) -> bool:
+    return not _PATH.fullmatch(text)
+
+
+def _unless_place(text: str, where: Where) -> bool:
+    return not text.startswith(("/", "~", "C:\\"))
+
+
+def looks_random(value: bytes, shortest: int) -> bool:
+    """Whether a word has both letters and digits, as tokens have and words of a sentence have not."""
+    return _opaque(value.decode("utf-8", "replace"), shortest)
+
+
+def _opaque(text: str, shortest: int) -> bool:
+    return len(text) >= shortest and _OPAQUE.fullmatch(text) is not None
+
+
+def _token_value(text: str, where: Where) -> bool:
+    if _PATH.fullmatch(text):
+        return False
+    if where in (Where.PROSE, Where.LINE):
+        return _opaque(text, 16)
+    return where is Where.STRUCTURE or len(text) >= 4
+
+
+def _key_value(text: str, where: Where) -> bool:
+    if _PATH.fullmatch(text) and not _AWS_SECRET.fullmatch(text):
+        return False
+    return where not in (Where.PROSE, Where.LINE) or _opaque(text, 8)
+
+
+def _soft_key_value(text: str, where: Where) -> bool:
+    return _unless_path(text, where) and _opaque(text, 16)
+
+
+def _secret_value(text: str, where: Where) -> bool:
+    return _unless_path(text, where) and (where is not Where.PROSE or _opaque(text, 8))
+
+
+def _pass_value(text: str, where: Where) -> bool:
+    return where in (Where.STRUCTURE, Where.ASSIGN) or _opaque(text, 6)
+
+
+_JUDGES = {
+    Kind.PASSWORD: _always, Kind.FLAG: _always, Kind.SECRET: _secret_value, Kind.TOKEN: _token_value,
+    Kind.KEY: _key_value, Kind.SOFT_KEY: _soft_key_value, Kind.PASS: _pass_value, Kind.PLACE: _unless_place,
+}  # fmt: skip

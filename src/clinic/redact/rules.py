@@ -1,0 +1,207 @@
+"""Rules are data: what a secret looks like, why it is one, and examples on both sides that tests run."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clinic.redact.pattern import Match, Pattern
+
+
+class Take(enum.Enum):
+    """What a rule's pattern finds, and so how the secret is followed to its end."""
+
+    KEY_VALUE = enum.auto()
+    """A key and its sign; group 1 is what closes the key's quote, group 2 the sign."""
+
+    VALUE = enum.auto()
+    """Everything up to a value, quoted or not, that is a secret whatever it says."""
+
+    QUOTED = enum.auto()
+    """Everything up to a value that counts only in quotes, which may go over lines, such as an SQL literal."""
+
+    PAIR = enum.auto()
+    """The name and the key of the value of a pair: `"name": "DB_PASSWORD", "value": `; group 1 is the name."""
+
+    PAIR_REVERSED = enum.auto()
+    """The name of a pair whose value stands before it; group 1 is the name."""
+
+    LIST_PAIR = enum.auto()
+    """A row of two in a list of rows, up to the quote of its second; group 1 is the first."""
+
+    CELL = enum.auto()
+    """A name and the bar or tab after it in a table of two columns; group 1 is the name, group 2 the bar."""
+
+    ELEMENT = enum.auto()
+    """The opening tag of an XML element; group 1 is its name."""
+
+    USERINFO = enum.auto()
+    """`://user:` of an address."""
+
+    DSN = enum.auto()
+    """`@tcp(` of a Go data source name, whose password stands before it."""
+
+    OPTION = enum.auto()
+    """A long option and the space before its value; group 1 is its name."""
+
+    CLIENT = enum.auto()
+    """A short option that may carry a password, depending on the program; group 1 is the option."""
+
+    HEADER = enum.auto()
+    """An authorisation header up to its value."""
+
+    REST = enum.auto()
+    """Everything up to a secret that takes the rest of the line, or of the quoted string: a cookie."""
+
+    OPAQUE = enum.auto()
+    """Everything up to a word that is a secret if it looks random."""
+
+    BASIC = enum.auto()
+    """Everything up to a word that is a secret if it is base64 of `user:password`."""
+
+    BLOCK = enum.auto()
+    """The first line of a private key; the block ends with its last line."""
+
+    BASE64 = enum.auto()
+    """A string of base64 whose content is read again; masked inside, so that it still decodes."""
+
+    WHOLE = enum.auto()
+    """The secret itself: group `secret`, or all of the match."""
+
+    RUN = enum.auto()
+    """The beginning of the secret (group `secret`, or all of it), which goes on as long as `goes_on` matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way a secret shows itself."""
+
+    name: str
+    """Short, unique; counted under it in the manifest."""
+
+    purpose: str
+    """What it protects, in a sentence."""
+
+    pattern: str
+    """RE2, matched against bytes. Bounded: it must not need more than about a kilobyte."""
+
+    take: Take
+    """What the pattern finds."""
+
+    masks: tuple[tuple[str, str], ...]
+    """Examples: a text, and what becomes of it."""
+
+    keeps: tuple[str, ...]
+    """Examples that look alike and stay as they are."""
+
+    goes_on: str = r"[\w\-]"
+    """RE2 for one character: what a run goes on with."""
+
+    only: tuple[str, ...] = ()
+    """Names of the dialects it is for, empty for all."""
+
+    version: int = 1
+    """Grows when the rule changes."""
+
+    shape: bool = False
+    """Whether the secret is known by its shape alone, so that it is looked for in binary content too."""
+
+
+class BadRule(ValueError):
+    """A rule that can't be used: its pattern, its name, or an example that it does not do right by."""
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """The rules of a run. They can be added to, never taken from."""
+
+    version: str
+    """For the manifest."""
+
+    rules: tuple[Rule, ...]
+    """In the order in which they are tried where several begin at the same byte."""
+
+    def __post_init__(self) -> None:
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) != len(names):
+            raise BadRule("two rules have the same name")
+
+    def plus(self, extra: Iterable[Rule]) -> RuleSet:
+        """These rules and the customer's own; the version then names what was added. Raises `BadRule`."""
+        added = tuple(extra)
+        for rule in added:
+            if rule.take not in (Take.WHOLE, Take.RUN, Take.VALUE):
+                raise BadRule(f"rule {rule.name!r}: an added rule takes a whole match, a run or a value")
+            if Pattern(rule.pattern).full(b""):
+                raise BadRule(f"rule {rule.name!r} matches nothing at all, which is everywhere")
+        digest = hashlib.sha256(repr(added).encode()).hexdigest()[:12]
+        return RuleSet(f"{self.version}+{digest}", self.rules + added) if added else self
+
+    def within(self, dialect: str) -> RuleSet:
+        """What applies to content of one dialect."""
+        return RuleSet(
+            self.version, tuple(rule for rule in self.rules if not rule.only or dialect in rule.only)
+        )
+
+    def shapes(self) -> RuleSet:
+        """Only what is known by its shape."""
+        return RuleSet(self.version, tuple(rule for rule in self.rules if rule.shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Where a rule's pattern was found."""
+
+    rule: Rule
+    """The rule."""
+
+    match: Match
+    """The match of all rules together."""
+
+    base: int
+    """The group of all that this rule matched."""
+
+    secret: int
+    """The group within it that is the secret, 0 for all of it."""
+
+    @property
+    def start(self) -> int:
+        """The first byte."""
+        return self.match.start()
+
+    @property
+    def end(self) -> int:
+        """The byte after the last."""
+        return self.match.end()
+
+    def span(self, group: int) -> tuple[int, int]:
+        """Where a group of the rule's own pattern was found; (-1, -1) where it took no part."""
+        return self.match.start(self.base + group), self.match.end(self.base + group)
+
+
+class Program:
+    """All rules of a set as one pattern, so that each chunk is read once, whatever the number of rules."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        """Raises `clinic.redact.pattern.BadPattern`."""
+        self._starts: list[tuple[int, Rule, int]] = []
+        alternatives: list[str] = []
+        group = 1
+        for rule in rules.rules:
+            alone = Pattern(rule.pattern)
+            self._starts.append((group, rule, alone.names.get("secret", 0)))
+            alternatives.append("(" + rule.pattern.replace("(?P<secret>", "(") + ")")
+            group += 1 + alone.groups
+        self._pattern = Pattern("|".join(alternatives))
+
+    def search(self, data: bytes, start: int) -> Hit | None:
+        """The first place from `start` on where any rule begins."""
+        match = self._pattern.search(data, start)
+        if match is None:
+            return None
+        for base, rule, secret in self._starts:
+            if match.start(base) >= 0:
+                return Hit(rule, match, base, secret)
+        raise AssertionError("a match of no rule")

@@ -1,0 +1,324 @@
+"""The rules that ship with Clinic: secrets that stand behind a name, in an address, in a statement or an option."""
+
+from __future__ import annotations
+
+from clinic.redact.keys import NOUN, SUFFIX
+from clinic.redact.rules import Rule, RuleSet, Take
+from clinic.redact.shapes import SHAPES
+from clinic.redact.values import QUOTE
+
+_CLOSE = rf"({QUOTE}[\"'`]?|&quot;|%22|)\]?"
+_NAMED = rf"[\w.\-]{{0,64}}{NOUN}{SUFFIX}"
+# A blank of SQL, also where the statement is inside a string that writes its line ends out, or has a comment.
+_WS = r"(?:\s|\\[nrt]){1,32}(?:/\*[^*]{0,64}\*/(?:\s|\\[nrt]){0,16})?"
+_MAY = r"(?:\s|\\[nrt]){0,16}"
+_GAP = r"(?:\s|\\[nrt]){0,80}"
+
+_KEYS = (
+    Rule(
+        "key-value",
+        "A value behind a name that ends in password, secret, token, credential or the like",
+        rf"{NOUN}{SUFFIX}{_CLOSE}[ \t]{{0,16}}(:=|=>|==?|:|%3[Dd]|：)",
+        Take.KEY_VALUE,
+        masks=(
+            ("password=hunter2 host=x", "password=*** host=x"),
+            ('"password": "my \\"quoted\\" one", "a": 1', '"password": "***", "a": 1'),
+            ('{\\"password\\":\\"x\\\\\\"y\\",\\"a\\":1}', '{\\"password\\":\\"***\\",\\"a\\":1}'),
+            ('[sinkURI="kafka://h/t?sasl-user=alice&sasl-password=alice-secret"]',
+             '[sinkURI="kafka://h/t?sasl-user=alice&sasl-password=***"]'),
+            ("Server=h;Uid=root;Pwd=p,w;Port=4000", "Server=h;Uid=root;Pwd=***;Port=4000"),
+            ("DefaultEndpointsProtocol=https;AccountKey=ab+/cd==;EndpointSuffix=x",
+             "DefaultEndpointsProtocol=https;AccountKey=***;EndpointSuffix=x"),
+            ("{User:root Password:abc123 Addr:[::]}", "{User:root Password:*** Addr:[::]}"),
+            ('password: Some("hunter2"), port: 1', 'password: Some("***"), port: 1'),
+            ("密码：abc123", "密码：***"),
+        ),
+        keeps=(
+            "max_password_errors = 3", "token-limit = 1000", "key-prefix = abc", "password_lifetime = 0",
+            "tidb_enable_password_check=ON", "default_authentication_plugin=mysql_native_password",
+            "Access denied for user 'root'@'h' (using password: YES)", "password incorrect", "password: incorrect",
+            'ssl-key = "/path/key.pem"', "initial-cluster-token = pd-cluster", "invalid token: unexpected end",
+            "validate_password = 1", "password = ''", "password=", "password=${DB_PASSWORD}", "next_page_token: abc",
+            "client-key: /etc/tls/client.key", "PWD=/root", "smtp_auth_password: <secret>", "std::token::Foo",
+        ),
+    ),
+    Rule(
+        "name-value-pair",
+        "A pair whose name says that its value is a secret, as Kubernetes writes the environment",
+        r"(?i:\b(?:name|key|variable[_ ]name|option|setting|property|field|param|parameter|config[_ ]key)\\{0,7}[\"']?)"
+        rf"\s{{0,8}}[:=]\s{{0,8}}\\{{0,7}}[\"']?({_NAMED})\\{{0,7}}[\"']?{_GAP},?{_GAP}"
+        r"(?i:(\\{0,7}[\"']?(?:value|val|variable[_ ]value|current|setting)\\{0,7}[\"']?))\s{0,8}([:=])",
+        Take.PAIR,
+        masks=(
+            ('{"name": "DB_PASSWORD", "value": "hunter2"}', '{"name": "DB_PASSWORD", "value": "***"}'),
+            ('<add key="Password" value="hunter2"/>', '<add key="Password" value="***"/>'),
+            ("- name: DB_PASSWORD\n  value: hunter2\n", "- name: DB_PASSWORD\n  value: ***\n"),
+            ('{"Variable_name":"bind_root_pwd","Value":"x1"}', '{"Variable_name":"bind_root_pwd","Value":"***"}'),
+        ),
+        keeps=(
+            '{"name": "DB_HOST", "value": "db1"}', '{"name": "validate_password", "value": "ON"}',
+            '{"name": "token-limit", "value": "1000"}',
+        ),
+    ),
+    Rule(
+        "value-name-pair",
+        "The same pair with the value first",
+        r"(?i:\\{0,7}[\"'](?:name|key)\\{0,7}[\"'])\s{0,8}:\s{0,8}\\{0,7}[\"']"
+        rf"({_NAMED})\\{{0,7}}[\"']\s{{0,80}}\}}",
+        Take.PAIR_REVERSED,
+        masks=(('{"value": "hunter2", "name": "DB_PASSWORD"}', '{"value": "***", "name": "DB_PASSWORD"}'),),
+        keeps=('{"value": "db1", "name": "DB_HOST"}', '{"value": "", "name": "DB_PASSWORD"}'),
+    ),
+    Rule(
+        "list-pair",
+        "A row of a result set in JSON: a name and its value",
+        rf"[\[,]\s{{0,80}}\[\s{{0,80}}\"({_NAMED})\"\s{{0,80}},\s{{0,80}}\"",
+        Take.LIST_PAIR,
+        masks=(('[["a","b"],["bind_root_pwd","hunter2"]]', '[["a","b"],["bind_root_pwd","***"]]'),),
+        keeps=('[["token-limit","1000"]]', '{"columns":["password","user"]}', '[["user_token","name","type"]]'),
+    ),
+    Rule(
+        "table-row",
+        "A row of two columns as clients print it",
+        rf"(?m:^)(?:\||│)?[ \t]*({_NAMED})[ \t]*(?:\||│|\t)[ \t]*",
+        Take.CELL,
+        masks=(
+            ("| ldap_bind_root_pwd | hunter2 |\n", "| ldap_bind_root_pwd | *** |\n"),
+            ("ldap_bind_root_pwd\thunter2\n", "ldap_bind_root_pwd\t***\n"),
+        ),
+        keeps=(
+            "| authentication_string | Value |\n", "| Password | Host | User |\n", "validate_password\tON\n",
+            "ldap_bind_root_pwd\t\n",
+        ),
+    ),
+    Rule(
+        "xml-element",
+        "An XML element or Hadoop property named like a secret",
+        rf"<(?:name>)?({_NAMED})(?:\s[^<>]{{0,200}})?(?:</name>\s{{0,80}}<value)?>",
+        Take.ELEMENT,
+        masks=(
+            ("<password>hunter2</password>", "<password>***</password>"),
+            ("<name>fs.s3a.secret.key</name>\n<value>x1y2</value>", "<name>fs.s3a.secret.key</name>\n<value>***</value>"),
+            ("<password><![CDATA[a<b]]></password>", "<password><![CDATA[***]]></password>"),
+        ),
+        keeps=("<password/>", "<password></password>", "<passwordPolicy>strict</passwordPolicy>"),
+    ),
+)  # fmt: skip
+
+_ADDRESSES = (
+    Rule(
+        "url-userinfo",
+        "The password in an address",
+        r"(://[^\s:/@\"'<>\\?#]{0,128}:)(?:\d{0,20}[^\s\d/\"'<>\\,?#\])}&;]|[^\s\"'<>]{1,80}@)",
+        Take.USERINFO,
+        masks=(
+            ("mysql://cdc:S3cr3t%40pw@10.0.0.1:3306/?x=1", "mysql://cdc:***@10.0.0.1:3306/?x=1"),
+            ("http://root:pa/ss@h:2379", "http://root:***@h:2379"),
+            ("redis://:hunter2@h", "redis://:***@h"),
+            ("postgres://u:p@ss@h/db", "postgres://u:***@h/db"),
+        ),
+        keeps=(
+            "http://127.0.0.1:2379/pd/api", "http://h:80/?mail=a@b", "http://user@host:80/", "mysql://u:xxxxx@h:3306/",
+            "http://[::1]:2379", "https://h:9090,https://g:9090", "http://h:2379 root@localhost",
+        ),
+    ),
+    Rule(
+        "url-userinfo-encoded",
+        "The password in an address that is itself a parameter",
+        r"((?i:%3A%2F%2F)[\w.+~\-]{0,128}(?i:%3A))",
+        Take.USERINFO,
+        masks=(("?uri=mysql%3A%2F%2Froot%3Ahunter2%40h", "?uri=mysql%3A%2F%2Froot%3A***%40h"),),
+        keeps=("?uri=http%3A%2F%2Fh%3A2379%2Fx",),
+    ),
+    Rule(
+        "url-token",
+        "A token in place of the user in an address",
+        r"://(?P<secret>[A-Za-z0-9_\-]{20,255})@",
+        Take.OPAQUE,
+        masks=(("https://0123456789abcdef0123456789@host/x", "https://***@host/x"),),
+        keeps=("ssh://administrator-of-everything@host/",),
+    ),
+    Rule(
+        "go-dsn",
+        "The password in a Go data source name",
+        r"@(?:tcp|tcp6|udp|unix)\(",
+        Take.DSN,
+        masks=(("root:p@ss:w@tcp(127.0.0.1:4000)/test", "root:***@tcp(127.0.0.1:4000)/test"),),
+        keeps=("root@tcp(127.0.0.1:4000)/test", "root:@tcp(h)/"),
+    ),
+    Rule(
+        "signed-url",
+        "The signature of an address that opens a store",
+        r"[?&](?i:(?:x-(?:amz|goog|oss)-)?(?:signature|credential)|sig)=",
+        Take.VALUE,
+        masks=(("https://a.blob.x/c?sv=2022&sig=ab%2Bc%3D&se=1", "https://a.blob.x/c?sv=2022&sig=***&se=1"),),
+        keeps=("/x?signal=9", "?signature="),
+    ),
+)
+
+_STATEMENTS = (
+    Rule(
+        "sql-identified",
+        "The password in CREATE USER, ALTER USER and GRANT",
+        rf"(?i:\bidentified{_WS}(?:with{_WS}\\{{0,7}}[\"'`]?\w{{1,64}}\\{{0,7}}[\"'`]?{_WS})?"
+        rf"(?:by|as){_WS}(?:password{_WS})?)",
+        Take.QUOTED,
+        masks=(
+            ("create user u identified by 'S3cret!'", "create user u identified by '***'"),
+            ("IDENTIFIED WITH 'tidb_sm3_password'\n  AS '$x$y' REQUIRE", "IDENTIFIED WITH 'tidb_sm3_password'\n  AS '***' REQUIRE"),
+            ('[sql="create user u identified by \\"it\'s\\""]', '[sql="create user u identified by \\"***\\""]'),
+            ("identified by 'it''s; a\\'b' require", "identified by '***' require"),
+            ("IDENTIFIED WITH x AS 0x2441AB", "IDENTIFIED WITH x AS ***"),
+        ),
+        keeps=(
+            "IDENTIFIED WITH 'mysql_native_password' AS '' REQUIRE NONE", "identified by ?", "is identified by the id",
+        ),
+    ),
+    Rule(
+        "sql-replace",
+        "The old password in ALTER USER",
+        rf"['\"](?i:{_WS}replace{_WS})",
+        Take.QUOTED,
+        masks=(("BY '***' REPLACE 'old1'", "BY '***' REPLACE '***'"),),
+        keeps=("select 'a' , replace(x, 'a', 'b')",),
+    ),
+    Rule(
+        "sql-set-password",
+        "SET PASSWORD and the password of a replication source",
+        rf"(?i:(?:\bset{_WS}password(?:{_WS}for{_WS}[^=;]{{1,160}})?|\b(?:master|source)_password)"
+        rf"{_MAY}={_MAY}(?:(?:old_)?password{_MAY}\({_MAY})?)",
+        Take.QUOTED,
+        masks=(
+            ("SET PASSWORD FOR 'u'@'%' = 'new1'", "SET PASSWORD FOR 'u'@'%' = '***'"),
+            ("set password = password('new1')", "set password = password('***')"),
+            ("CHANGE MASTER TO MASTER_PASSWORD =\n 'x1', MASTER_PORT=1", "CHANGE MASTER TO MASTER_PASSWORD =\n '***', MASTER_PORT=1"),
+        ),
+        keeps=("SET PASSWORD FOR 'u'@'%' = ?", "SET PASSWORD FOR 'u'@'%' = ''"),
+    ),
+    Rule(
+        "sql-password",
+        "PASSWORD('x'), and the option of CREATE SERVER",
+        rf"(?i:\b(?:old_)?password(?:{_MAY}\({_MAY}|{_WS}))",
+        Take.QUOTED,
+        masks=(
+            ("select PASSWORD('x1y')", "select PASSWORD('***')"),
+            ("OPTIONS (USER 'u', PASSWORD 'x1y')", "OPTIONS (USER 'u', PASSWORD '***')"),
+        ),
+        keeps=("select password ( ? )", "ALTER USER u PASSWORD EXPIRE", "Unknown column 'password' in 'where clause'"),
+    ),
+)  # fmt: skip
+
+_COMMANDS = (
+    Rule(
+        "option",
+        "The word after a long option that takes a password",
+        rf"(?:\A|[\s\"'\x00,\[(=])(--?[\w\-]{{0,40}}{NOUN})"
+        r"(?:[ \t]{1,16}|\x00|[\"']\s{0,8},\s{0,80}|[\"']?[ \t]{0,8}\r?\n[ \t]{0,40}-[ \t]{1,8})",
+        Take.OPTION,
+        masks=(
+            ("mysqld --password hunter2 --port 1", "mysqld --password *** --port 1"),
+            ('["--password", "hunter2"]', '["--password", "***"]'),
+            ("- --password\n- hunter2\n", "- --password\n- ***\n"),
+        ),
+        keeps=("--password --user root", "--password string   Password to use", "--token-limit 5", "a - password incorrect"),
+    ),
+    Rule(
+        "client-option",
+        "A short option that carries a password, by the program before it",
+        r"[ \t\"'\x00,]-([pwaPUucAX])",
+        Take.CLIENT,
+        masks=(
+            ("mysql -uroot -pS3cret -h x", "mysql -uroot -p*** -h x"),
+            ('["mysql","-pS3cret","-h"]', '["mysql","-p***","-h"]'),
+            ("redis-cli -a hunter2 ping", "redis-cli -a *** ping"),
+            ("curl -s -u admin:hunter2 http://h", "curl -s -u admin:*** http://h"),
+        ),
+        keeps=("ssh -p22 h", "mkdir -p /data", "mysql -p test", "curl -u admin http://h", "ps -p1", "mysql -h x; cp -pr a b"),
+    ),
+    Rule(
+        "user-option",
+        "A user and password in one option",
+        r"--(?:proxy-)?user(?:=|[ \t]{1,8})\\{0,3}[\"']?[A-Za-z_][\w.@\-]{0,63}:",
+        Take.VALUE,
+        masks=(("etcdctl --user root:hunter2 get x", "etcdctl --user root:*** get x"),),
+        keeps=("mysqld --user=mysql --port=1", "docker run --user 1000:1000x x --user root:"),
+    ),
+    Rule(
+        "directive",
+        "A line of a configuration that has no sign between name and password",
+        r"(?m:^)[ \t]*(?i:requirepass|masterauth|auth_pass|bindpw|rootpw|rootbindpw)[ \t]{1,64}",
+        Take.VALUE,
+        masks=(("requirepass foobared1\n", "requirepass ***\n"),),
+        keeps=("# requirepass is not set\n",),
+    ),
+    Rule(
+        "netrc",
+        "The password of a machine in a netrc file",
+        r"\blogin[ \t]{1,8}\S{1,64}\s{1,64}password[ \t]{1,8}",
+        Take.VALUE,
+        masks=(("machine h login me password hunter2", "machine h login me password ***"),),
+        keeps=("login as root, password follows",),
+    ),
+)  # fmt: skip
+
+_HEADERS = (
+    Rule(
+        "authorization",
+        "The credentials of an HTTP request",
+        r"(?i:\bauthorization)\\{0,7}[\"']?\]?\s{0,4}[:=]\s{0,4}[\[({]?\\{0,7}[\"'`]?"
+        r"((?i:bearer|basic|token|digest|negotiate|ntlm|apikey|splunk|aws4-hmac-sha256|acs3-hmac-sha256|hawk|mac|oauth)"
+        r"(?:\s|%20){1,8})?",
+        Take.HEADER,
+        masks=(
+            ("Authorization: Bearer abc.def\n", "Authorization: Bearer ***\n"),
+            ('"Authorization":["Basic cm9vdDpw"]', '"Authorization":["Basic ***"]'),
+            ("Authorization: AWS4-HMAC-SHA256 Credential=A/b, Signature=c1\r\nHost: h",
+             "Authorization: AWS4-HMAC-SHA256 ***\r\nHost: h"),
+            ("authorization: 0a1b2c3d4e5f", "authorization: ***"),
+        ),
+        keeps=("Access-Control-Allow-Headers: Accept, Authorization, Content-Type", "authorization: enabled",
+               "Authorization: Bearer is required"),
+    ),
+    Rule(
+        "bearer",
+        "A bearer token anywhere",
+        r"(?i:\bbearer)[ \t]{1,4}(?P<secret>[\w\-.~+/]{16,255})",
+        Take.OPAQUE,
+        masks=(("sent Bearer 0a1b2c3d4e5f60718293 to", "sent Bearer *** to"),),
+        keeps=("bearer authentication-required",),
+        goes_on=r"[\w\-.~+/=]",
+    ),
+    Rule(
+        "basic",
+        "Basic authorisation anywhere",
+        r"(?i:\bbasic)[ \t]{1,4}(?P<secret>[A-Za-z0-9+/]{6,255}={0,2})",
+        Take.BASIC,
+        masks=(("sent Basic cm9vdDpodW50ZXIy to", "sent Basic *** to"),),
+        keeps=("basic authentication failed", "Basic usage"),
+    ),
+    Rule(
+        "cookie",
+        "Cookies, which stand for a login",
+        r"(?i:\b(?:set-)?cookie)\\{0,7}[\"']?\]?\s{0,4}[:=]\s{0,4}[\[({]{0,2}\\{0,7}[\"'`]?"
+        r"(?P<secret>[\w.\-!#$%&*+^|~]{1,128}=)",
+        Take.REST,
+        masks=(("Cookie: grafana_session=0a1b; x=y\r\n", "Cookie: ***\r\n"),),
+        keeps=("net.ipv4.tcp_syncookies = 1", "Sending cookies.", "cookie: none"),
+    ),
+)  # fmt: skip
+
+_PACKED = Rule(
+    "base64",
+    "Text packed as base64 in JSON, such as the values of etcd; it is redacted inside",
+    r"\"(?P<secret>[A-Za-z0-9+/]{24})",
+    Take.BASE64,
+    masks=(
+        ('{"value":"eyJwYXNzd29yZCI6Imh1bnRlcjIiLCJ1c2VyIjoicm9vdCJ9"}',
+         '{"value":"eyJwYXNzd29yZCI6IioqKiIsInVzZXIiOiJyb290In0="}'),
+    ),
+    keeps=('{"start_key":"7480000000000000FF5F728000000000000001FA"}',),
+    only=("json",),
+)  # fmt: skip
+
+SHIPPED = RuleSet("1", (*SHAPES, *_KEYS, *_ADDRESSES, *_STATEMENTS, *_COMMANDS, *_HEADERS, _PACKED))
+"""What every run begins with. The version grows with every change of a rule."""

@@ -1,0 +1,296 @@
+"""What each kind of rule does where its pattern was found: it opens a secret there, or finds none."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from functools import lru_cache
+
+from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
+from clinic.redact.options import option_of
+from clinic.redact.packed import opens_text, unpacked
+from clinic.redact.pattern import Pattern
+from clinic.redact.readers import MULTI_LINE_LIMIT, Until, While
+from clinic.redact.rules import Hit, Take
+from clinic.redact.values import (
+    BARE_END,
+    PEEK,
+    QUERY_END,
+    Value,
+    exactly,
+    opening,
+    quote_at,
+    quoted,
+    skip_space,
+    text_value,
+    until,
+)
+from clinic.redact.view import Key, Opening, View
+
+_KEY_LEFT = Pattern(r"[\w.\-/@]*\z")
+
+
+def _key_value(view: View, hit: Hit) -> Opening | None:
+    """`password=x`, `"password": "x"`, `[sasl-password=x]`, `\\"password\\":\\"x\\"`."""
+    data, (closing, closed), (sign, after) = view.data, hit.span(1), hit.span(2)
+    quote, start = data[closing:closed], hit.start
+    lowest = max(view.floor, start - 128)
+    opened = data.rfind(quote, lowest, start) if quote else -1
+    if opened >= 0 and b"\n" not in data[opened:start]:
+        start, name = opened, data[opened + len(quote) : closing]
+    else:
+        left = _KEY_LEFT.search(data[lowest:start])
+        start = lowest + left.start() if left else start
+        quote, name = b"", data[start:closing]
+    kind = kind_of(name)
+    return _value_of(view, Key(name, kind, start, quote, data[sign:after], after)) if kind else None
+
+
+def _value_of(view: View, key: Key) -> Opening | None:
+    structural = view.dialect.structural(view, key)
+    if isinstance(structural, Opening):
+        return structural
+    return None if structural else text_value(view, key)
+
+
+def _named(view: View, hit: Hit) -> Kind | None:
+    """What the name in group 1 says its value is."""
+    start, end = hit.span(1)
+    return kind_of(view.data[start:end].lstrip(b"-"))
+
+
+def _pair(view: View, hit: Hit) -> Opening | None:
+    kind, (label, label_end), (sign, after) = _named(view, hit), hit.span(2), hit.span(3)
+    if kind is None:
+        return None
+    text = view.data[label:label_end]
+    quote = text[: len(text) - len(text.lstrip(b"\\\"'"))]
+    return _value_of(view, Key(text.strip(b"\\\"'"), kind, label, quote, view.data[sign:after], after))
+
+
+_VALUE_BEFORE = Pattern(
+    r"(?i:[\"'](?:value|val)\\{0,7}[\"'])\s{0,8}:\s{0,8}\\{0,7}[\"']((?s:(?:[^\"'\\]|\\[^\"'])*))\\{0,7}[\"']\s{0,80},\s{0,80}\z"
+)
+
+
+def _pair_reversed(view: View, hit: Hit) -> Opening | None:
+    kind = _named(view, hit)
+    before = view.before(hit.start)
+    match = _VALUE_BEFORE.search(before)
+    if kind is None or match is None:
+        return None
+    first = hit.start - len(before)
+    return opening(kind, exactly(view, first + match.start(1), first + match.end(1)), Where.STRUCTURE)
+
+
+_CLOSED_ROW = Pattern(r"\"\s{0,80}\]")
+
+
+def _list_pair(view: View, hit: Hit) -> Opening | None:
+    kind, value = _named(view, hit), quoted(view, hit.end, b'"', lines=True)
+    end = value.start + len(value.text)
+    if kind is None or (len(value.text) < PEEK and not _CLOSED_ROW.match(view.data, end)):
+        return None
+    return opening(kind, value, Where.STRUCTURE)
+
+
+_HEADINGS = frozenset(
+    [b"value", b"variable_value", b"host", b"user", b"type", b"plugin", b"name", b"default", b"db"]
+)
+_CELL_END = Pattern(r"[ \t]*(?:\||│|\t|\r?\n|\z)")
+_ROW_END = Pattern(r"[ \t]*(?:\||│)?[ \t]*(?:\r?\n|\z)")
+
+
+def _cell(view: View, hit: Hit) -> Opening | None:
+    kind, value = _named(view, hit), until(view, hit.end, _CELL_END)
+    is_last = _ROW_END.match(view.data, value.start + len(value.text))
+    if kind is None or is_last is None or value.text.lower() in _HEADINGS:
+        return None
+    return opening(kind, value, Where.STRUCTURE)
+
+
+_ELEMENT_END = Pattern(r"<")
+_CDATA = Pattern(r"\s{0,80}<!\[CDATA\[")
+_CDATA_END = Pattern(r"\]\]>")
+
+
+def _element(view: View, hit: Hit) -> Opening | None:
+    kind, cdata = _named(view, hit), _CDATA.match(view.data, hit.end)
+    value = until(view, cdata.end(), _CDATA_END) if cdata else until(view, hit.end, _ELEMENT_END)
+    return opening(kind, value, Where.STRUCTURE) if kind else None
+
+
+def _value(view: View, hit: Hit) -> Opening | None:
+    own = quote_at(view, hit.end)
+    if own is not None:
+        return opening(Kind.PASSWORD, quoted(view, own[1], own[0]), Where.ASSIGN)
+    is_parameter = view.data[hit.start : hit.start + 1] in (b"?", b"&")
+    end = QUERY_END if is_parameter else BARE_END
+    return opening(Kind.PASSWORD, until(view, skip_space(view, hit.end), end), Where.ASSIGN)
+
+
+_HEX = Pattern(r"0[xX][0-9A-Fa-f]*")
+
+
+def _literal(view: View, hit: Hit) -> Opening | None:
+    own = quote_at(view, hit.end)
+    if own is None:
+        return Opening(hit.end, While(_HEX)) if _HEX.match(view.data, hit.end) else None
+    value = quoted(view, own[1], own[0], lines=True, doubled=own[0] == b"'")
+    if not is_secret(Kind.PASSWORD, value.text, Where.STRUCTURE):
+        return None
+    return Opening(value.start, value.reader, limit=MULTI_LINE_LIMIT)
+
+
+_ADDRESS = Pattern(r"[^\s\"'<>`\x00]*")
+_PORTS = Pattern(r"\d{0,5}(?:,[\w.\-\[\]]{1,128}:\d{1,5})*(?:[/?#,\\)\]};&|.]|\z)")
+_ENCODED_END = Pattern(r"(?i:%40)|[\s\"'&]")
+
+
+def _userinfo(view: View, hit: Hit) -> Opening | None:
+    """The password of an address; it may hold `/`, `?`, `#` and `@`, as people type it."""
+    data, start = view.data, hit.span(1)[1]
+    if data[start - 1 : start] != b":":
+        value = until(view, start, _ENCODED_END)
+        end = start + len(value.text)
+        return opening(Kind.PASSWORD, value, Where.ASSIGN) if data[end : end + 1] == b"%" else None
+    address = _ADDRESS.match(data, start, min(len(data), start + 1024))
+    text = data[start : address.end()] if address else b""
+    authority = text[: min((at for at in map(text.find, (b"/", b"?", b"#")) if at >= 0), default=len(text))]
+    at = authority.rfind(b"@")
+    if at < 0 and not _PORTS.match(text):
+        at = text.find(b"@")
+    return opening(Kind.PASSWORD, exactly(view, start, start + at), Where.ASSIGN) if at > 0 else None
+
+
+_DSN_LEFT = Pattern(r"[^\s\"'`<>\x00]*\z")
+
+
+def _dsn(view: View, hit: Hit) -> Opening | None:
+    """`root:pass@tcp(host:4000)/db`: the trigger is `@tcp(`, the password stands before it."""
+    before = view.before(hit.start)
+    match = _DSN_LEFT.search(before)
+    run = before[match.start() :] if match else b""
+    scheme = run.find(b"://")
+    colon = run.find(b":", scheme + 3 if scheme >= 0 else 0)
+    if colon < 0:
+        return None
+    return opening(Kind.PASSWORD, exactly(view, hit.start - len(run) + colon + 1, hit.start), Where.ASSIGN)
+
+
+_USAGE = frozenset(
+    [b"string", b"str", b"text", b"value", b"file", b"path", b"name", b"int", b"password", b"token"]
+)
+
+
+def _option(view: View, hit: Hit) -> Opening | None:
+    kind, own = _named(view, hit), quote_at(view, hit.end)
+    value = quoted(view, own[1], own[0]) if own else until(view, hit.end, BARE_END)
+    if kind is None or value.text[:1] == b"-" or value.text.lower() in _USAGE:
+        return None
+    if not is_secret(Kind.PASSWORD, value.text, Where.PROSE):
+        return None
+    return opening(kind, value, Where.ASSIGN)
+
+
+_NEXT_WORD = Pattern(r"[ \t]{1,16}|[\"']\s{0,8},\s{0,80}[\"']|[\"']?\s{1,80}-[ \t]{1,8}[\"']?")
+_QUOTE_END = Pattern(r"[\"'\n]")
+
+
+def _client(view: View, hit: Hit) -> Opening | None:
+    flag, start = hit.span(1)
+    line = view.before(hit.start + 1).decode("utf-8", "replace")
+    option = option_of(line, view.data[flag:start].decode())
+    following = _NEXT_WORD.match(view.data, start)
+    if option is None or (following is not None and not option.spaced):
+        return None
+    start = following.end() if following else start
+    own = quote_at(view, start)
+    in_quotes = view.data[hit.start : hit.start + 1] in (b'"', b"'")
+    if own is not None and not in_quotes:
+        value = quoted(view, own[1], own[0])
+    else:
+        value = until(view, start, _QUOTE_END if in_quotes else BARE_END)
+    if option.userinfo:
+        user = value.text.find(option.userinfo.encode()) + 1
+        value = Value(value.start + user, value.text[user:] if user else b"", value.reader)
+    return opening(Kind.PASSWORD, value, Where.ASSIGN)
+
+
+_WORD_END = Pattern(r"[\s\"'`,;\]})\\]")
+_REST_END = Pattern(r"[\r\n\"'`]|\\{1,15}[\"nr]|[\])}](?:\s|\z)")
+_REST_SCHEMES = frozenset([b"digest", b"aws4-hmac-sha256", b"acs3-hmac-sha256", b"hawk", b"mac", b"oauth"])
+
+
+def _header(view: View, hit: Hit) -> Opening | None:
+    scheme, scheme_end = hit.span(1)
+    name = view.data[scheme:scheme_end].strip().lower()
+    value = until(view, hit.end, _REST_END if name in _REST_SCHEMES else _WORD_END)
+    if not name and not looks_random(value.text, 8):
+        return None
+    return opening(Kind.PASSWORD, value, Where.PROSE)
+
+
+def _rest(view: View, hit: Hit) -> Opening | None:
+    start = hit.span(hit.secret)[0] if hit.secret else hit.end
+    return opening(Kind.PASSWORD, until(view, start, _REST_END), Where.ASSIGN)
+
+
+@lru_cache(maxsize=256)
+def _run(character: str) -> Pattern:
+    return Pattern(f"(?:{character})*")
+
+
+def _secret_run(view: View, hit: Hit) -> Opening | None:
+    start = hit.span(hit.secret)[0]
+    return Opening(start, While(_run(hit.rule.goes_on), hit.end - start))
+
+
+def _opaque(view: View, hit: Hit) -> Opening | None:
+    start, end = hit.span(hit.secret)
+    if not looks_random(view.data[start:end], 16):
+        return None
+    goes_on = end == hit.end
+    return (
+        Opening(start, While(_run(hit.rule.goes_on)))
+        if goes_on
+        else Opening(start, exactly(view, start, end).reader)
+    )
+
+
+def _basic(view: View, hit: Hit) -> Opening | None:
+    start, end = hit.span(hit.secret)
+    try:
+        plain = base64.b64decode(view.data[start:end], validate=True)
+    except binascii.Error:
+        return None
+    return Opening(start, exactly(view, start, end).reader) if b":" in plain else None
+
+
+_BLOCK_END = Pattern(
+    r"-----END(?:[A-Z0-9 +]|%20){0,40}-----|---- END [A-Z0-9 ]{0,40} ----|Private-(?:MAC|Hash): ?[0-9a-f]{8,64}"
+)
+
+
+def _block(view: View, hit: Hit) -> Opening | None:
+    return Opening(hit.start, Until(_BLOCK_END, inclusive=True), limit=MULTI_LINE_LIMIT)
+
+
+def _whole(view: View, hit: Hit) -> Opening | None:
+    start, end = hit.span(hit.secret)
+    return Opening(start, exactly(view, start, end).reader)
+
+
+def _base64(view: View, hit: Hit) -> Opening | None:
+    start = hit.span(hit.secret)[0]
+    return Opening(start, unpacked(view.again), b"") if opens_text(view.data[start : start + 256]) else None
+
+
+HANDLERS: dict[Take, Callable[[View, Hit], Opening | None]] = {
+    Take.KEY_VALUE: _key_value, Take.PAIR: _pair, Take.PAIR_REVERSED: _pair_reversed, Take.CELL: _cell, Take.LIST_PAIR: _list_pair,
+    Take.ELEMENT: _element, Take.VALUE: _value, Take.QUOTED: _literal, Take.USERINFO: _userinfo, Take.DSN: _dsn,
+    Take.OPTION: _option, Take.CLIENT: _client, Take.HEADER: _header, Take.REST: _rest, Take.OPAQUE: _opaque,
+    Take.BASIC: _basic, Take.BLOCK: _block, Take.BASE64: _base64, Take.WHOLE: _whole, Take.RUN: _secret_run,
+}  # fmt: skip
+"""What is done at a hit of each kind; an exception of one is caught by the scanner, which then withholds the line."""

@@ -1,0 +1,160 @@
+"""Where the value after a key begins and ends in a text of no known format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from clinic.redact.keys import Kind, Where, is_secret
+from clinic.redact.pattern import Pattern
+from clinic.redact.readers import Exactly, Indented, Reader, Until, While, inside_quotes
+from clinic.redact.view import Key, Opening, View
+
+PEEK = 256
+"""Bytes of a value that are looked at to decide whether it is a secret."""
+
+QUOTE = r"\\{0,15}[\"'`]"
+"""RE2: a quote with the backslashes that nesting puts before it."""
+
+# Closing brackets and commas end a value only at the end of a word: passwords hold them too.
+_BARE_END = (
+    r"[\s\x00]|[,;)\]}>]{1,8}(?:[\s\x00]|\z)|[,;)\]}>]{0,8}\\{0,15}[\"'`]+(?:[\s,;:)\]}>&|.\\]|\z)"
+    r"|[,;&|]\s?\w[\w.\-]{0,63}[\"'`]?\s?(?:=|: ?)[^\s]|\\[nr]|</|%26\w|&quot;"
+)
+BARE_END = Pattern(_BARE_END)
+"""What ends an unquoted value in a text."""
+
+BARE_END_IN_JSON = Pattern(_BARE_END + r"|\\{0,15}\"")
+"""The same inside a JSON string, which no bare quote can be part of."""
+
+QUERY_END = Pattern(r"[\s\x00&#\"'<>\\]|[)\]}>,;]{1,8}(?:[\s\x00]|\z)")
+"""What ends the value of a parameter in an address."""
+
+_LINE_END = Pattern(r"[\r\n\x00]|\\[nr]|[\"'`](?:[\s,;:)\]}>]|\z)|\s#")
+_QUOTED = Pattern(rf"[ \t]{{0,64}}(?:[bBrRuU]{{0,2}}|[\w\[\]&*.:]{{0,32}}\()({QUOTE}|&quot;|&#39;|%22|%27)")
+_SPACE = Pattern(r"[ \t]{0,64}")
+_ENTITY_ENDS = {
+    b"&quot;": Pattern(r"&quot;|[\"<\n]"),
+    b"&#39;": Pattern(r"&#39;|['<\n]"),
+    b"%22": Pattern(r"%22|[\s\"'&]"),
+    b"%27": Pattern(r"%27|[\s\"'&]"),
+}
+_CONTAINER = Pattern(r"\{\s*(?:\\{0,15}[\"']|[\w.\-]{1,64}\s?[:=]|\}|\z)|\[\s*\]")
+_LIST_END = Pattern(r"\]|[\r\n]|\\n")
+_LINE_LEAD = Pattern(r"(?:\A|\n|\\n)[ \t]*(?:[-#;>*|]+[ \t]*)?\z")
+_BLOCK = Pattern(r"[ \t]{0,64}[|>][+\-]?\d?[+\-]?[ \t]{0,64}\r?\n([ ]{1,128})")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that may be a secret."""
+
+    start: int
+    """Its first byte, inside its quotes."""
+
+    text: bytes
+    """As much of it as is looked at."""
+
+    reader: Reader
+    """Finds its end."""
+
+
+@lru_cache(maxsize=64)
+def _inside(quote: bytes, lines: bool, doubled: bool) -> Pattern:
+    return inside_quotes(chr(quote[-1]), len(quote) - 1, lines=lines, doubled=doubled)
+
+
+def quoted(view: View, start: int, quote: bytes, *, lines: bool = False, doubled: bool = False) -> Value:
+    """The value that begins at `start` behind `quote`."""
+    if quote in _ENTITY_ENDS:
+        return until(view, start, _ENTITY_ENDS[quote])
+    pattern = _inside(quote, lines, doubled)
+    match = pattern.match(view.data, start, min(len(view.data), start + PEEK))
+    return Value(start, view.data[start : match.end() if match else start], While(pattern))
+
+
+def until(view: View, start: int, end: Pattern) -> Value:
+    """The value that begins at `start` and goes on until `end`."""
+    limit = min(len(view.data), start + PEEK)
+    match = end.search(view.data, start, limit)
+    return Value(start, view.data[start : match.start() if match else limit], Until(end))
+
+
+def exactly(view: View, start: int, end: int) -> Value:
+    """The value between two places."""
+    return Value(start, view.data[start:end][:PEEK], Exactly(end - start))
+
+
+def quote_at(view: View, at: int) -> tuple[bytes, int] | None:
+    """The quote that a value begins with at `at`, and the first byte inside; what wraps a literal is skipped."""
+    match = _QUOTED.match(view.data, at)
+    return (view.data[match.start(1) : match.end(1)], match.end(1)) if match else None
+
+
+def skip_space(view: View, at: int) -> int:
+    """The first byte from `at` on that is no blank."""
+    match = _SPACE.match(view.data, at)
+    return match.end() if match else at
+
+
+def text_value(view: View, key: Key) -> Opening | None:
+    """Opens the value of a key in a text, if it is a secret."""
+    if key.sign == b":" and view.data[key.after : key.after + 1] == b":":
+        return None
+    own = quote_at(view, key.after)
+    where = _where(view, key, own is not None)
+    if own is not None:
+        return opening(key.kind, quoted(view, own[1], own[0], doubled=own[0] == b"'"), where)
+    start = skip_space(view, key.after)
+    if start - key.after > 1 and where is Where.PROSE:
+        return None
+    block = _BLOCK.match(view.data, key.after) if where is Where.LINE else None
+    if block is not None:
+        return Opening(block.end(), Indented(block.end(1) - block.start(1) - 1))
+    return _bare(view, key, start, where)
+
+
+def _bare(view: View, key: Key, start: int, where: Where) -> Opening | None:
+    if _CONTAINER.match(view.data, start):
+        return None
+    lead = view.data[key.start - 1 : key.start] if key.start > view.floor else b""
+    if view.data[start : start + 1] == b"[" and view.data[start + 1 : start + 2] in (b'"', b"'", b"\\"):
+        return opening(key.kind, until(view, start + 1, _LIST_END), where)
+    if lead in (b'"', b"'") and not key.quote and key.sign in (b"=", b":") and start == key.after:
+        return opening(key.kind, quoted(view, start, _enclosing(view, key.start)), where)
+    if lead in (b"?", b"&"):
+        return opening(key.kind, until(view, start, QUERY_END), where)
+    if where is Where.LINE and key.kind in (Kind.PASSWORD, Kind.SECRET):
+        return opening(key.kind, until(view, start, _LINE_END), where)
+    return opening(key.kind, until(view, start, view.dialect.bare_end), where)
+
+
+def _enclosing(view: View, at: int) -> bytes:
+    """The quote that ends at `at`, with the backslashes before it."""
+    first = at - 1
+    while first > view.floor and at - first < 16 and view.data[first - 1] == 0x5C:
+        first -= 1
+    return view.data[first:at]
+
+
+def _where(view: View, key: Key, is_quoted: bool) -> Where:
+    if key.sign != b":" or key.quote or is_quoted:
+        return Where.ASSIGN
+    if view.data[key.after : key.after + 1] not in (b" ", b"\t", b""):
+        return Where.ASSIGN
+    before = view.before(key.start, 128)
+    starts_line = len(before) < 128 and view.line_start(key.start) == key.start - len(before)
+    lead = _LINE_LEAD.search(before)
+    if lead is not None and (lead.start() > 0 or before[:1] in (b"\n", b"\\") or starts_line):
+        return Where.LINE
+    return Where.PROSE
+
+
+_KEY_BLOCK = Pattern(r"[\s\"'\\]{0,16}-----BEGIN[ +%]")
+
+
+def opening(kind: Kind, value: Value, where: Where) -> Opening | None:
+    """Opens a value if it is a secret. A PEM block has a rule of its own, which knows where it ends."""
+    if _KEY_BLOCK.match(value.text) or not is_secret(kind, value.text, where):
+        return None
+    return Opening(value.start, value.reader)
