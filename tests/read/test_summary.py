@@ -194,3 +194,10 @@ def test_the_page_is_made_from_the_files_that_are_there(
     text = summarize(tmp_path, run(), [entry], ended="2026-11-25T04:00:09Z", interrupted=False)
     assert "/ (/dev/vda): 97 % used" in text
     assert text.startswith(f"Clinic bundle {tmp_path.name}\n")
+
+
+def test_items_that_never_ended_are_on_the_page(run: Any, record: Any, tmp_path: Path) -> None:
+    ended, never = record("storage.df", None), record("system.os").entry
+    text = summarize(tmp_path, run(), [ended], ended="", interrupted=True, planned=[ended.entry, never])
+    assert "the run was cut short, 1 item incomplete or missing; 2 items (1 ok, 1 cancelled)" in text
+    assert "interrupted: system.os: the run was cut short before it began" in text

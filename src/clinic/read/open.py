@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +11,7 @@ from typing import BinaryIO
 from clinic.bundle.layout import JOURNAL, MANIFEST, is_confined
 from clinic.bundle.manifest import Run
 from clinic.bundle.reader import Bundle, Unsealed
-from clinic.bundle.record import FileEntry, Record
+from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.errors import BadBundle, Refused
 from clinic.outcome import Reason, Status
 
@@ -111,13 +112,19 @@ def _unsealed(left: Unsealed) -> Opened:
     for record in left.records():
         if not all(is_confined(file.path) for file in record.files):
             raise BadBundle(f"{JOURNAL} names a path outside the bundle, for {record.entry.path!r}")
-    fix = f"clinic collect --resume {left.root}"
-    never = (
-        Record(
-            entry, Status.CANCELLED, Reason.INTERRUPTED,
-            "the run was cut short " + ("while it was read" if entry.path in left.begun else "before it began"), fix,
-        )
-        for entry in left.missing()
-    )  # fmt: skip
     masked = sum(count for file in left.files() for count in file.redactions.values())
-    return Opened(left, left.header.run, (*left.records(), *never), parent=left.header.parent, masked=masked)
+    records = (*left.records(), *never_ended(left.missing(), left.begun, left.root))
+    return Opened(left, left.header.run, records, parent=left.header.parent, masked=masked)
+
+
+def never_ended(entries: Iterable[Entry], begun: Container[str], root: Path) -> Iterator[Record]:
+    """The records of planned items that have none; `begun` are the paths of those that were started."""
+    for entry in entries:
+        when = "while it was read" if entry.path in begun else "before it began"
+        yield Record(
+            entry,
+            Status.CANCELLED,
+            Reason.INTERRUPTED,
+            f"the run was cut short {when}",
+            f"clinic collect --resume {root}",
+        )

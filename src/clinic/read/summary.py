@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from clinic.bundle.manifest import InstanceFacts, Run
-from clinic.bundle.record import Record
+from clinic.bundle.record import Entry, Record
 from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.facts import Fact, Findings, Scope, find, reading
 from clinic.read.missing import Group, groups, not_here
+from clinic.read.open import never_ended
 from clinic.read.page import COLUMNS, cut, plain, shown, some, wrap
 from clinic.units import human_duration, human_size, plural
 
@@ -29,10 +30,24 @@ _GOES_ON = " \\"
 """A command over two lines can be pasted as it is."""
 
 
-def summarize(root: Path, run: Run, records: Sequence[Record], *, ended: str, interrupted: bool) -> str:
-    """The page for the bundle whose files are below `root`, sealed or just about to be."""
-    findings = find(run, records, reading(root))
-    return render(run, records, findings, name=root.name, ended=ended, interrupted=interrupted)
+def summarize(
+    root: Path,
+    run: Run,
+    records: Sequence[Record],
+    *,
+    ended: str,
+    interrupted: bool,
+    planned: Iterable[Entry] = (),
+) -> str:
+    """The page for the bundle whose files are below `root`, sealed or just about to be.
+
+    Items of `planned` that have no record never ended, and the page says so.
+    """
+    recorded = {record.entry.path for record in records}
+    missing = [entry for entry in planned if entry.path not in recorded]
+    everything = (*records, *never_ended(missing, (), root))
+    findings = find(run, everything, reading(root))
+    return render(run, everything, findings, name=root.name, ended=ended, interrupted=interrupted)
 
 
 def render(
