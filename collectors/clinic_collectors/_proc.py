@@ -50,7 +50,7 @@ def pressure(data: bytes) -> Counters:
 
 
 def labelled(data: bytes) -> Counters:
-    """By name: the plain numbers among the `name: value` lines of a process's io and status."""
+    """By name: the plain numbers among the `name: value` lines of a process's io."""
     pairs = [line.partition(":")[::2] for line in _lines(data)]
     return {name: _numbers([value]) for name, value in pairs if value.strip().isdigit()}
 

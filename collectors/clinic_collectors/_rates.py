@@ -124,17 +124,16 @@ def _processes(look: _Look) -> Table:
     ticks, plain = 100 / TICKS, 1.0
     columns = {
         "utime": ("%user", ticks), "stime": ("%system", ticks), "minflt": ("minor_faults", plain),
-        "majflt": ("major_faults", plain), "voluntary_ctxt_switches": ("switches", plain),
-        "nonvoluntary_ctxt_switches": ("forced_switches", plain), "syscr": ("reads", plain), "syscw": ("writes", plain),
+        "majflt": ("major_faults", plain), "syscr": ("reads", plain), "syscw": ("writes", plain),
         "read_bytes": ("read_kB", 1e-3), "write_bytes": ("written_kB", 1e-3),
     }  # fmt: skip
     yield ("pid", "name", *(name for name, _ in columns.values()))
     for pid in look.pids:
         own = f"/proc/{pid}"
         found = {
-            **look.change(f"{own}/stat", proc.process_stat), **look.change(f"{own}/status", proc.labelled),
+            **look.change(f"{own}/stat", proc.process_stat),
             **look.change(f"{own}/io", proc.labelled),
-        }  # fmt: skip
+        }
         cells = (
             f"{found[key][0] * scale / look.elapsed:.1f}" if key in found else "-"
             for key, (_, scale) in columns.items()

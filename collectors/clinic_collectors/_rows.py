@@ -78,7 +78,10 @@ def tool(
     deadline: float = 30.0,
     empty: Literal["skip", "not_applicable"] = "skip",
 ) -> Make:
-    """The output of the command `line`, split at blanks. `package` brings the tool where it is absent."""
+    """The output of the command `line`, split at blanks.
+
+    `package` brings the tool where it is absent; empty where it need not be there.
+    """
     argv = tuple(line.split())
     return lambda host: Command(
         host, argv, ok=ok, root=root, package=package, deadline=deadline, empty=empty

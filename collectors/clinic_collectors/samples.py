@@ -54,7 +54,7 @@ class Samples(Collector):
         yield from on_machines(self, target, ROWS)
         for machine in target.machines:
             pids = {instance.pid for instance in target.instances(host=machine.name) if instance.pid}
-            own = tuple(f"/proc/{pid}/{name}" for pid in sorted(pids) for name in ("stat", "status", "io"))
+            own = tuple(f"/proc/{pid}/{name}" for pid in sorted(pids) for name in ("stat", "io"))
             look = Files(machine.name, (*_COUNTERS, *own))
             inputs = (
                 ("before:", look),

@@ -66,12 +66,12 @@ ROWS = (
     # Installed packages only; what a pattern does not match is an error to dpkg-query, and none to us.
     Row(
         "dpkg", "packages/dpkg.txt",
-        tool(f"dpkg-query -W -f {_DPKG_FORMAT} {_DEBIAN}", "dpkg", ok=(0, 1)),
+        tool(f"dpkg-query -W -f {_DPKG_FORMAT} {_DEBIAN}", "", ok=(0, 1)),
         sensitivity=Sensitivity.PUBLIC,
     ),
     Row(
         "rpm", "packages/rpm.txt",
-        tool(f"rpm -qa --qf {_RPM_FORMAT} {_REDHAT}", "rpm", ok=(0, 1), empty="not_applicable"),
+        tool(f"rpm -qa --qf {_RPM_FORMAT} {_REDHAT}", "", ok=(0, 1), empty="not_applicable"),
         sensitivity=Sensitivity.PUBLIC,
     ),
 )  # fmt: skip

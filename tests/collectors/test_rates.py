@@ -93,8 +93,6 @@ def test_processes_are_found_by_their_number_whatever_they_are_called(inputs: di
         "2.0",
         "-",
         "-",
-        "-",
-        "-",
         "100.0",
         "0.0",
     ]
