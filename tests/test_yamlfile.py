@@ -28,7 +28,7 @@ def test_all_mistakes_are_reported_together_in_the_order_of_lines(tmp_path: Path
     document = load(written(tmp_path, "name: a\ncolour: red\nsizes: [1, x]\nkind: round\n"))
     mistakes = Mistakes(document)
     mistakes.choice(("kind",), document.data["kind"], ["flat"])
-    mistakes.check_keys((), document.data, ["name", "sizes", "kind"], ["name", "use"])
+    assert len(mistakes.mapping((), document.data, ["name", "sizes", "kind"], ["name", "use"])) == 4
     assert mistakes.strings(("sizes",), document.data["sizes"]) == ("x",)
     with pytest.raises(UsageError) as caught:
         mistakes.raise_any()
@@ -66,7 +66,9 @@ def test_a_file_that_is_too_long_or_absent_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_a_document_or_a_usage_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_any_bytes_are_a_document_or_a_usage_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     path = tmp_path_factory.mktemp("yaml") / "any.yaml"
     path.write_bytes(data)
     try:

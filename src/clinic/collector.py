@@ -47,7 +47,7 @@ class Target:
     window: Window
     """What time is wanted."""
 
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
     """Options of the collector, `name=value` from a profile."""
 
     @property
@@ -71,6 +71,7 @@ class Observer(Protocol):
 
     def finish(self) -> bytes:
         """What to store as the derived file; nothing is stored when it is empty."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ class _Row:
 class DeclaredCollector(Collector):
     """Makes one item for each declared row and each machine."""
 
-    def __init__(self, path: Path, name: str, category: Category, summary: str, rows: tuple[_Row, ...]) -> None:
+    def __init__(
+        self, path: Path, name: str, category: Category, summary: str, rows: tuple[_Row, ...]
+    ) -> None:
         self.path = path
         self.name = name  # type: ignore[misc]  # a ClassVar of the contract; one class serves all files
         self.category = category  # type: ignore[misc]  # as above
@@ -76,33 +78,30 @@ def read_collector(path: Path) -> DeclaredCollector:
     """The collector that `path` declares. Raises `UsageError` with every mistake in it."""
     document = load(path)
     mistakes = Mistakes(document)
-    data = document.data
-    rows: list[_Row] = []
     keys = ("name", "category", "summary", "items")
-    if mistakes.check_keys((), data, keys, required=keys):
-        rows = _rows(mistakes, data.get("items"))
-        mistakes.choice(("category",), data.get("category"), [str(member) for member in Category])
-        _check_name(mistakes, data.get("name"))
+    data = mistakes.mapping((), document.data, keys, required=keys)
+    given = mistakes.items(("items",), data.get("items"))
+    made = (_row(mistakes, ("items", index), value) for index, value in enumerate(given))
+    rows = [row for row in made if row is not None]
+    mistakes.choice(("category",), data.get("category"), [str(member) for member in Category])
+    _check_name(mistakes, data.get("name"))
     mistakes.raise_any()
-    return DeclaredCollector(path, data["name"], Category(data["category"]), str(data["summary"]), tuple(rows))
+    return DeclaredCollector(
+        path, data["name"], Category(data["category"]), str(data["summary"]), tuple(rows)
+    )
 
 
 def _check_name(mistakes: Mistakes, name: Any) -> None:
-    if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
+    if (
+        not isinstance(name, str)
+        or not name.replace("_", "").replace("-", "").isalnum()
+        or name != name.lower()
+    ):
         mistakes.add(("name",), f"name is {name!r}; use lower-case letters, digits, - and _")
 
 
-def _rows(mistakes: Mistakes, items: Any) -> list[_Row]:
-    if not isinstance(items, list) or not items:
-        mistakes.add(("items",), "items must be a list with at least one item")
-        return []
-    made = (_row(mistakes, ("items", index), value) for index, value in enumerate(items))
-    return [row for row in made if row is not None]
-
-
-def _row(mistakes: Mistakes, where: Where, value: Any) -> _Row | None:
-    if not mistakes.check_keys(where, value, (*SOURCES, *_OPTIONS), ("path",)):
-        return None
+def _row(mistakes: Mistakes, where: Where, given: object) -> _Row | None:
+    value = mistakes.mapping(where, given, (*SOURCES, *_OPTIONS), ("path",))
     kinds = [kind for kind in SOURCES if kind in value]
     if len(kinds) != 1:
         mistakes.add(where, f"an item has exactly one of {', '.join(SOURCES)}, not {len(kinds)}")

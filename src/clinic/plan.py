@@ -108,7 +108,7 @@ def declare(
 
 def _plan_items(collector: Collector, foreign: bool, target: Target, redactor: Redactor) -> list[Planned]:
     items = guarded(lambda: list(collector.items(target)))
-    return [guarded(lambda item=item: Planned(_entry(collector, foreign, item, redactor), item)) for item in items]
+    return guarded(lambda: [Planned(_entry(collector, foreign, item, redactor), item) for item in items])
 
 
 def _entry(collector: Collector, foreign: bool, item: Item, redactor: Redactor) -> Entry:
@@ -135,7 +135,9 @@ def _broken(collector: Collector, foreign: bool, message: str) -> Record:
         category=str(collector.category), sensitivity="public", content="text", foreign=foreign,
     )  # fmt: skip
     text = f"the collector {collector.name} raised while it declared its items: {message}"
-    return Record(entry, Status.FAILED, Reason.COLLECTOR_ERROR, text, fix="report it to the collector's author")
+    return Record(
+        entry, Status.FAILED, Reason.COLLECTOR_ERROR, text, fix="report it to the collector's author"
+    )
 
 
 def _unique(ordered: Iterable[Planned]) -> Iterator[Planned]:
@@ -148,7 +150,11 @@ def _unique(ordered: Iterable[Planned]) -> Iterator[Planned]:
                 break
             path = f"{planned.entry.path}.{number}"
         taken.add(path.lower())
-        yield planned if path == planned.entry.path else replace(planned, entry=replace(planned.entry, path=path))
+        yield (
+            planned
+            if path == planned.entry.path
+            else replace(planned, entry=replace(planned.entry, path=path))
+        )
 
 
 def matches(planned: Planned, pattern: str) -> bool:
@@ -211,8 +217,12 @@ def _scope(target: Target, selection: Selection) -> set[tuple[str, str]]:
 
 def look(plan: Plan, doors: Callable[[Planned], Doors]) -> Plan:
     """The same plan with estimates: every source looks at what it would give, in parallel, reading nothing."""
+
+    def estimate_one(planned: Planned) -> Estimate:
+        return _estimate(planned, doors)
+
     with ThreadPoolExecutor(LOOKERS, thread_name_prefix="clinic-look") as pool:
-        estimates = list(pool.map(lambda planned: _estimate(planned, doors), plan.items))
+        estimates = list(pool.map(estimate_one, plan.items))
     items = tuple(
         replace(
             planned,

@@ -62,7 +62,9 @@ def find_profile(name: str) -> Profile:
         if path.is_file():
             home.require_trusted(path)
             return read_profile(path)
-    raise UsageError(f"there is no profile {name!r}", hint=f"shipped are {', '.join(SHIPPED)}; or name a YAML file")
+    raise UsageError(
+        f"there is no profile {name!r}", hint=f"shipped are {', '.join(SHIPPED)}; or name a YAML file"
+    )
 
 
 def read_profile(path: Path) -> Profile:
@@ -70,17 +72,16 @@ def read_profile(path: Path) -> Profile:
     document = load(path)
     mistakes = Mistakes(document)
     keys = ("name", "summary", "include", "exclude", "volatility", "deadline", "max_size")
-    data = document.data
-    if not mistakes.check_keys((), data, keys):
-        data = {}
-    lists = {key: mistakes.strings((key,), data[key]) for key in ("include", "exclude") if key in data}
+    data = mistakes.mapping((), document.data, keys)
+    include = mistakes.strings(("include",), data.get("include", ["default"]))
+    exclude = mistakes.strings(("exclude",), data.get("exclude", []))
     names = [member.name.lower() for member in Volatility]
     level = mistakes.choice(("volatility",), data.get("volatility", "stable"), names) or "stable"
     bounds = _bounds(mistakes, data)
     mistakes.raise_any()
     return Profile(
-        name=str(data.get("name", path.stem)), summary=str(data.get("summary", "")),
-        volatility=Volatility[level.upper()], **lists, **bounds,
+        str(data.get("name", path.stem)), str(data.get("summary", "")), include, exclude,
+        Volatility[level.upper()], **bounds,
     )  # fmt: skip
 
 
@@ -100,9 +101,8 @@ def read_config() -> Config:
     home.require_trusted(path)
     document = load(path)
     mistakes = Mistakes(document)
-    data = document.data if document.data is not None else {}
-    if not mistakes.check_keys((), data, ("profile", "collectors")):
-        data = {}
+    given: object = document.data if document.data is not None else {}
+    data = mistakes.mapping((), given, ("profile", "collectors"))
     collectors = mistakes.strings(("collectors",), data.get("collectors", []))
     mistakes.raise_any()
     return Config(profile=str(data.get("profile", "default")), collectors=collectors)

@@ -106,12 +106,19 @@ def _distribution(point: EntryPoint) -> str:
 
 def _collectors_of(point: EntryPoint) -> list[Collector]:
     """What an entry point brings: a collector class, or each one in the public modules of a package."""
-    loaded = point.load()
-    if inspect.isclass(loaded):
+    loaded: object = point.load()
+    if inspect.isclass(loaded) and issubclass(loaded, Collector):
         return [loaded()]
-    modules: list[ModuleType] = [loaded]
+    if not isinstance(loaded, ModuleType):
+        raise UsageError(
+            f"{point.value} of {_distribution(point)} is no collector",
+            hint="an entry point names a class or a package",
+        )
+    modules = [loaded]
     names = [info.name for info in pkgutil.iter_modules(getattr(loaded, "__path__", []))]
-    modules += [importlib.import_module(f"{loaded.__name__}.{name}") for name in names if not name.startswith("_")]
+    modules += [
+        importlib.import_module(f"{loaded.__name__}.{name}") for name in names if not name.startswith("_")
+    ]
     classes = {cls: None for module in modules for cls in _classes(module)}
     return [cls() for cls in classes]
 

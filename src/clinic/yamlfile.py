@@ -51,23 +51,32 @@ class Mistakes:
         """What is wrong with the value at `where`."""
         self._found.append((self._document.line(where), text))
 
-    def check_keys(self, where: Where, value: Any, allowed: Sequence[str], required: Sequence[str] = ()) -> bool:
-        """Whether `value` is a mapping; adds what is unknown in it and what it lacks."""
+    def mapping(
+        self, where: Where, value: object, allowed: Sequence[str], required: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """`value` as a mapping, empty when it is none; adds what is unknown in it and what it lacks."""
         if not isinstance(value, dict):
             self.add(where, f"{_name(where)} must be a mapping with {', '.join(allowed)}")
-            return False
-        keys = [str(key) for key in cast("dict[Any, Any]", value)]
-        for key in keys:
+            return {}
+        found = {str(key): held for key, held in cast("dict[object, Any]", value).items()}
+        for key in found:
             if key not in allowed:
                 self.add((*where, key), f"unknown key {key!r}; known are {', '.join(allowed)}")
         for key in required:
-            if key not in keys:
+            if key not in found:
                 self.add(where, f"{_name(where)} lacks {key!r}")
-        return True
+        return found
 
-    def strings(self, where: Where, value: Any) -> tuple[str, ...]:
+    def items(self, where: Where, value: object) -> list[object]:
+        """`value` as a list with at least one item; an empty one and a mistake for anything else."""
+        if isinstance(value, list) and value:
+            return cast("list[object]", value)
+        self.add(where, f"{_name(where)} must be a list with at least one item")
+        return []
+
+    def strings(self, where: Where, value: object) -> tuple[str, ...]:
         """`value` as a tuple of strings: a list of them, or a single one. Adds a mistake for anything else."""
-        items = cast("list[Any]", value) if isinstance(value, list) else [value]
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
         for index, item in enumerate(items):
             if not isinstance(item, str):
                 self.add((*where, index), f"{_name(where)} must hold strings, not {item!r}")
@@ -111,7 +120,9 @@ def load(path: Path) -> Document:
     try:
         text = path.read_bytes()[: LIMIT + 1]
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}", hint="check the name and its permissions") from error
+        raise UsageError(
+            f"can't read {path}: {error.strerror}", hint="check the name and its permissions"
+        ) from error
     if len(text) > LIMIT:
         raise UsageError(f"{path} is longer than {LIMIT} bytes", hint="that is no file of this kind")
     try:
@@ -120,7 +131,8 @@ def load(path: Path) -> Document:
         node = loader.get_single_node()
         lines: dict[Where, int] = {}
         _note_lines(node, (), lines)
-        return Document(path, loader.construct_document(node) if node is not None else None, lines)
+        data: object = cast("Any", loader).construct_document(node) if node is not None else None
+        return Document(path, data, lines)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
@@ -132,10 +144,14 @@ def _refuse_bombs(path: Path, text: bytes) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise UsageError(f"{path} uses YAML aliases", hint="write the values out; aliases can hide a bomb")
+            raise UsageError(
+                f"{path} uses YAML aliases", hint="write the values out; aliases can hide a bomb"
+            )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise UsageError(f"{path} is nested deeper than {DEEPEST} levels", hint="that is no file of this kind")
+            raise UsageError(
+                f"{path} is nested deeper than {DEEPEST} levels", hint="that is no file of this kind"
+            )
 
 
 def _note_lines(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -> None:
@@ -145,7 +161,8 @@ def _note_lines(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             _note_lines(value, (*where, str(key.value)), lines)
-            lines[(*where, str(key.value))] = key.start_mark.line + 1
+            place = (*where, str(key.value))
+            lines[place] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             _note_lines(value, (*where, index), lines)

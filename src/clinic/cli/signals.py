@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -32,13 +32,15 @@ class _Handler:
             return
         if self._count == 1:
             self._engine.stop()
-            self._progress.say("Stopping: running items may end, then the bundle is sealed. Once more stops at once.")
+            self._progress.say(
+                "Stopping: running items may end, then the bundle is sealed. Once more stops at once."
+            )
         else:
             self._engine.cancel()
 
 
 @contextmanager
-def stopping(progress: Progress) -> Iterator[Callable[[Engine], None]]:
+def stopping(progress: Progress) -> Generator[Callable[[Engine], None]]:
     """Within it SIGINT and SIGTERM stop the engine that is handed to what it yields."""
     handler = _Handler(progress)
     earlier = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -144,7 +144,9 @@ class Execution:
 
     def _action(self, done: Ran) -> Action:
         mask = self._redactor.text
-        return Action(done.kind, mask(done.what), done.where, done.whom, mask(done.outcome), round(done.seconds, 3))
+        return Action(
+            done.kind, mask(done.what), done.where, done.whom, mask(done.outcome), round(done.seconds, 3)
+        )
 
     def _attempt(self, end: _End) -> Attempt:
         reason, message = (end.error.reason, end.error.message) if end.error is not None else (None, "")
@@ -258,7 +260,12 @@ def _now() -> str:
 def waiting(planned: Planned, error: ItemError, earlier: tuple[Attempt, ...] = ()) -> Record:
     """The record of an item that never started."""
     return Record(
-        planned.entry, error.status, reason=error.reason, message=error.message, fix=error.fix, attempts=earlier
+        planned.entry,
+        error.status,
+        reason=error.reason,
+        message=error.message,
+        fix=error.fix,
+        attempts=earlier,
     )
 
 
@@ -266,5 +273,3 @@ def as_earlier(record: Record) -> tuple[Attempt, ...]:
     """The attempts of `record` and itself, for the record of a further try."""
     last = Attempt(record.started, record.seconds, record.status, record.reason, record.message)
     return (*record.attempts, last) if record.started else record.attempts
-
-

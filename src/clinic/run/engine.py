@@ -70,7 +70,7 @@ class Engine:
         self._redactor = redactor
         self._bounds = bounds
         self._progress = progress
-        self._earlier = earlier if earlier is not None else {}
+        self._earlier: Mapping[str, tuple[Attempt, ...]] = earlier if earlier is not None else {}
         self._pending = list(plan.items)
         self._running: dict[str, Execution] = {}
         self._lanes: Counter[str] = Counter()
@@ -110,7 +110,11 @@ class Engine:
         self._progress.end()
 
     def _bound(self, elapsed: float) -> None:
-        if self._bounds.deadline is not None and elapsed > self._bounds.deadline and not self._cancelled.is_set():
+        if (
+            self._bounds.deadline is not None
+            and elapsed > self._bounds.deadline
+            and not self._cancelled.is_set()
+        ):
             text = f"the run's deadline of {self._bounds.deadline:g} s passed"
             self._why = Cancelled(Reason.DEADLINE, text, fix="give a longer --deadline")
             self._cancelled.set()

@@ -81,7 +81,8 @@ class Steering:
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             raise UsageError(
-                f"the bundle does not hold the options of its run: {error}", hint="collect anew in another directory"
+                f"the bundle does not hold the options of its run: {error}",
+                hint="collect anew in another directory",
             ) from error
 
     @property
@@ -120,7 +121,8 @@ def load(names: tuple[str, ...]) -> list[registry.Found]:
     twice = registry.duplicates(found)
     if twice:
         raise UsageError(
-            f"two collectors are called {', '.join(twice)}", hint="rename the one that was named with --collector"
+            f"two collectors are called {', '.join(twice)}",
+            hint="rename the one that was named with --collector",
         )
     return found
 

@@ -162,7 +162,9 @@ def _run(
 ) -> Result:
     footprint = Footprint()
     bounds = ready.bounds
-    engine = Engine(plan, ready.common, writer, ready.redactor, bounds=bounds, progress=progress, earlier=earlier)
+    engine = Engine(
+        plan, ready.common, writer, ready.redactor, bounds=bounds, progress=progress, earlier=earlier
+    )
     watch(engine)
     engine.execute()
     sealed = _seal(writer, directory, footprint, interrupted=engine.interrupted)
@@ -177,7 +179,9 @@ def _verdict(engine: Engine, sealed: Sealed) -> ClinicError | None:
     if engine.interrupted:
         return Interrupted(f"stopped; what was collected until then is sealed in {sealed.path}")
     if not any(record.files for record in records):
-        return NothingCollected("nothing was collected", hint="clinic doctor says what this account can read here")
+        return NothingCollected(
+            "nothing was collected", hint="clinic doctor says what this account can read here"
+        )
     missing = [record for record in records if record.incomplete]
     if missing:
         return Incomplete(f"{len(missing)} of {len(records)} items are incomplete or missing")

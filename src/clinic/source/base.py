@@ -88,23 +88,28 @@ class Doors(Protocol):
     @property
     def window(self) -> Window:
         """What time is wanted, in the control machine's time."""
+        ...
 
     @property
     def deadline(self) -> Deadline:
         """The clock of this attempt."""
+        ...
 
     @property
     def secrets(self) -> SecretRegister:
         """Secrets that were learned or asked for in this run."""
+        ...
 
     def host(self, name: str) -> Host:
         """The door to a machine of the cluster. Raises `ItemError` when it can't be opened."""
+        ...
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, made once in a run for each key and closed at its end if it has `close()`.
 
         For what is dear: a connection to a server, the list of a directory that many items look at.
         """
+        ...
 
     def ran(self, done: Ran) -> None:
         """Put on record what was done."""
