@@ -17,10 +17,16 @@ _NASTY = st.sampled_from(
      "\udcff", "\ud800", "\x1b[2J", "\u202e", "\r\n", "*", "tidb.log", "-rf", " "]
 )  # fmt: skip
 _PARTS = st.one_of(_NASTY, st.text(max_size=12), st.characters())
+
+
+def joined(lead: str, parts: list[str], tail: str) -> str:
+    """A path of such parts."""
+    return lead + "/".join(parts) + tail
+
+
 PATHS = st.builds(
-    lambda lead, parts, tail: lead + "/".join(parts) + tail,
-    st.sampled_from(["", "/", "//"]), st.lists(_PARTS, max_size=12), st.sampled_from(["", "/", "/.."]),
-)  # fmt: skip
+    joined, st.sampled_from(["", "/", "//"]), st.lists(_PARTS, max_size=12), st.sampled_from(["", "/", "/.."])
+)
 
 
 @given(PATHS)

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -636,7 +637,7 @@ def test_many_threads_write_many_items_into_one_whole_bundle(
     header = plan(*(f"h{n % 5}/{n}.log" for n in range(60)))
     with BundleWriter.create(root, header, redactor, reserve=0) as writer:
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda planned: write(writer, planned, LINE * 1500), header.entries))
+            list(pool.map(write, repeat(writer), header.entries, repeat(LINE * 1500)))
         made = writer.seal()
     assert [record.entry.path for record in made.manifest.records] == [one.path for one in header.entries]
     assert made.manifest.complete

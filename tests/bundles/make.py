@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 BLOCK = 128 * 1024
+Change = Callable[[dict[str, bytes]], None]
 
 
 def frame(size: int, *, window: int = 17) -> bytes:
@@ -44,16 +45,16 @@ class Draft:
     )
     """What the manifest says of them."""
 
-    others: list[tarfile.TarInfo] = field(default_factory=list)
+    others: list[tarfile.TarInfo] = field(default_factory=list[tarfile.TarInfo])
     """Links, pipes, devices and folders."""
 
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
     """Fields of the manifest that are not as they should be."""
 
-    sums: dict[str, str] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict[str, str])
     """Lines of SHA256SUMS that are not as they should be."""
 
-    late: list[Callable[[dict[str, bytes]], None]] = field(default_factory=list)
+    late: list[Change] = field(default_factory=list[Change])
     """What is done to the files once everything is in order."""
 
 
@@ -127,14 +128,14 @@ def _without(path: str) -> dict[str, bytes]:
     return {name: data for name, data in FILES.items() if name != path}
 
 
-def _put(path: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
+def _put(path: str, data: bytes) -> Change:
     def put(files: dict[str, bytes]) -> None:
         files[path] = data
 
     return put
 
 
-def _edit(path: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
+def _edit(path: str, old: bytes, new: bytes) -> Change:
     def edit(files: dict[str, bytes]) -> None:
         files[path] = files[path].replace(old, new)
 

@@ -71,9 +71,10 @@ def load(data: bytes, what: str) -> object:
     """The JSON in `data`. Raises `BadBundle` naming `what` where it is not plain, unambiguous JSON."""
     try:
         text = data.decode("utf-8")
-        return json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise BadBundle(f"{what} is not UTF-8 at byte {error.start}") from error
+    try:
+        return json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         end = "" if text.rstrip().endswith(("}", "]")) else " (it is cut short)"
         raise BadBundle(f"{what} is not JSON in line {error.lineno}{end}") from error

@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from clinic.bundle.layout import LOCK
@@ -21,7 +21,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextlib.contextmanager
-def disk_errors(place: object) -> Iterator[None]:
+def disk_errors(place: object) -> Generator[None]:
     """Turn what the system says about the disk into errors for people: `DiskFull`, else `Refused`."""
     try:
         yield
@@ -204,7 +204,7 @@ class Folder:
             os.fchown(number, *self._owner)
 
     @contextlib.contextmanager
-    def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    def _parent(self, path: str, *, make: bool = False) -> Generator[tuple[int, str]]:
         """The open folder of `path`, and its last name."""
         *folders, name = path.split("/")
         number = os.dup(self._number)

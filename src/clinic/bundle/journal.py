@@ -45,13 +45,13 @@ class Journal:
     header: Header
     """Its first line."""
 
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict[str, Record])
     """The last record of each item that has one, by the entry's path."""
 
-    begun: Mapping[str, str] = field(default_factory=dict)
+    begun: Mapping[str, str] = field(default_factory=dict[str, str])
     """When items that have no record, or a new attempt since, were started; by the entry's path."""
 
-    derived: Mapping[str, FileEntry] = field(default_factory=dict)
+    derived: Mapping[str, FileEntry] = field(default_factory=dict[str, FileEntry])
     """Files that were made from others, by path."""
 
     torn: bool = False

@@ -125,7 +125,7 @@ class Run:
     note: str = ""
     """What the person wrote."""
 
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict[str, Option])
     """The options as given, credentials masked: what `--resume` needs to plan the same again."""
 
 
@@ -136,7 +136,7 @@ class Redaction:
     rules: str
     """Version of the set of rules."""
 
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each rule masked something, in all files."""
 
 
@@ -193,10 +193,10 @@ class Manifest:
     derived: tuple[FileEntry, ...] = ()
     """Files that were made from the others: the summary."""
 
-    hosts: Mapping[str, Mapping[str, Option]] = field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, Option]] = field(default_factory=dict[str, Mapping[str, Option]])
     """What was measured of each host: its clock's offset in seconds."""
 
-    footprint: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    footprint: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     """What collecting cost each host and the control machine: CPU seconds, bytes read, commands."""
 
     def files(self) -> Iterator[FileEntry]:

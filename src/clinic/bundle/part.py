@@ -25,9 +25,11 @@ class Observer(Protocol):
 
     def feed(self, data: bytes) -> None:
         """The next redacted bytes."""
+        ...
 
     def finish(self) -> bytes:
         """What to store as the derived file; nothing is stored when it is empty."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class FileEntry:
     dropped: int = 0
     """Plain bytes that were cut out of the middle; 0 when it is whole, -1 when their number is unknown."""
 
-    redactions: Mapping[str, int] = field(default_factory=dict)
+    redactions: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each rule masked something in it."""
 
     reason: Reason | None = None

@@ -55,7 +55,7 @@ class State:
     derived: tuple[FileEntry, ...] = ()
     """Files that were made from others."""
 
-    begun: Mapping[str, str] = field(default_factory=dict)
+    begun: Mapping[str, str] = field(default_factory=dict[str, str])
     """When items that have no record were started, by the entry's path."""
 
     sealed: Sealed | None = None
