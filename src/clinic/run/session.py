@@ -144,7 +144,14 @@ def _seal(writer: BundleWriter, directory: Path, footprint: Footprint, *, interr
     writer.rescan()
     run, records = writer.header.run, writer.records
     try:
-        page = summarize(directory.absolute(), run, records, ended=_now(), interrupted=interrupted)
+        page = summarize(
+            directory.absolute(),
+            run,
+            records,
+            ended=_now(),
+            interrupted=interrupted,
+            planned=writer.header.entries,
+        )
         writer.derived(SUMMARY, page.encode("utf-8", "backslashreplace"))
     except DiskFull:
         pass  # a bundle without its summary is still whole; the room that is left is for the seal

@@ -1,0 +1,5 @@
+"""`python -m clinic`."""
+
+from clinic.cli.main import main
+
+main()
