@@ -19,7 +19,10 @@ ROWS = (
     # -n: no look-up of names, which would wait for a name server. Without its daemon it says so, and ends with 1.
     Row(
         "chrony", "clock/chrony.txt",
-        tool("chronyc -n -m tracking sources sourcestats", "chrony", ok=(0, 1), deadline=10.0), volatility=SECONDS,
+        tool(
+            "chronyc -n -m tracking sources sourcestats", "", ok=(0, 1), deadline=10.0, empty="not_applicable",
+        ),
+        volatility=SECONDS,
     ),
     Row(
         "ntpq", "clock/ntpq.txt",

@@ -20,6 +20,7 @@ from clinic.cli.options import collector_option
 from clinic.cli.output import print_json, say
 from clinic.errors import Incomplete, Refused, UsageError
 from clinic.host.local import LocalHost
+from clinic.outcome import Reason
 from clinic.plan import Selection, stored_size
 from clinic.read.missing import Group, groups, is_missing
 from clinic.read.page import COLUMNS, wrap
@@ -71,8 +72,9 @@ class Checkup:
 
     @property
     def good(self) -> bool:
-        """Whether everything that is collected by default can be."""
-        return not self.blocked and not self.mistakes and self.free > self.needed
+        """Whether nothing stands in the way: a tool that is absent makes no run incomplete, a lacking right does."""
+        barred = [record for record in self.blocked if record.reason is not Reason.TOOL_ABSENT]
+        return not barred and not self.mistakes and self.free > self.needed
 
 
 @click.command("doctor")
@@ -81,8 +83,8 @@ class Checkup:
 def command(collectors: tuple[str, ...], as_json: bool) -> int:
     """Say what this account can and can't collect on this machine, with the exact fix.
 
-    Looks at the same things as clinic collect, reads no content and sends nothing. The exit code is 0 when
-    everything that is collected by default can be, 3 when something can't.
+    Looks at the same things as clinic collect, reads no content and sends nothing. The exit code is 3 when
+    a right, room on the disk or a valid configuration is lacking; a tool that is absent is only named.
 
     \b
     Examples:
@@ -167,9 +169,9 @@ def _show(checkup: Checkup) -> None:
         _show_group(group)
     say()
     if checkup.good:
-        say("Everything that is collected by default can be. Nothing was collected or sent.", colour="green")
+        say("Nothing stands in the way of a collection. Nothing was collected or sent.", colour="green")
     else:
-        say("Not everything can be collected (exit code 3). Nothing was collected or sent.", colour="yellow")
+        say("Something stands in the way (exit code 3). Nothing was collected or sent.", colour="yellow")
 
 
 def _lines(checkup: Checkup) -> Iterator[tuple[str, str]]:

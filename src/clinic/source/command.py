@@ -19,7 +19,7 @@ from clinic.source.patterns import require_words
 
 _REFUSED = re.compile(
     r"(?i)permission denied|not permitted|access denied|must be (?:run as )?(?:root|superuser)|only root"
-    r"|you (?:need to be|are not|have to be) root|are you root|requires? root|root privileges|not authorized"
+    r"|you (?:need to be|are not|have to be) root|are you root|requires? root|root privileges|not authorized|insufficient permissions"
 )
 """How tools say that the user lacks a right (C locale)."""
 
@@ -46,7 +46,11 @@ class Command(Source):
     """Whether it needs root's rights; then sudo is used where it is allowed without a password."""
 
     package: str = ""
-    """What brings the program: a package's name, or Debian's and Red Hat's with a slash between."""
+    """What brings the program: a package's name, or Debian's and Red Hat's with a slash between.
+
+    Without one, and with `empty="not_applicable"`, it is one of several alternatives, of which no machine needs
+    all: that it is absent is nothing to mend.
+    """
 
     deadline: float | None = 30.0  # pyright: ignore[reportIncompatibleMethodOverride] # a field is a property too
     """Seconds the whole may take."""
@@ -100,9 +104,12 @@ class Command(Source):
         return None
 
     def _absent(self) -> Skip:
+        text = f"{self.argv[0]} is not installed on {self.host}"
+        if not self.package and self.empty == "not_applicable":
+            return Skip(Reason.NOT_APPLICABLE, text)
         debian, _, redhat = self.package.partition("/")
         fix = f"apt install {debian} or dnf install {redhat or debian}" if self.package else ""
-        return Skip(Reason.TOOL_ABSENT, f"{self.argv[0]} is not installed on {self.host}", fix=fix)
+        return Skip(Reason.TOOL_ABSENT, text, fix=fix)
 
     def _chunks(self, doors: Doors) -> Iterator[bytes]:
         host = doors.host(self.host)
