@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from clinic.bundle.codec import map_texts
+from clinic.bundle.codec import decode, dump, load, map_texts
 from clinic.bundle.journal import Header
 from clinic.bundle.layout import safe_path
 from clinic.bundle.manifest import Manifest
@@ -48,25 +48,36 @@ class Masker:
     def header(self, header: Header) -> Header:
         """A journal's header with the secrets in its texts and paths masked."""
         entries = tuple(replace(entry, path=self.path(entry.path)) for entry in header.entries)
-        return self.value(replace(header, entries=entries))
+        masked = self.value(replace(header, entries=entries))
+        seen = self._whole(Header, masked)
+        if seen is None:
+            return replace(masked, run=replace(masked.run, options={}))
+        return replace(masked, run=seen.run)
+
+    def manifest(self, manifest: Manifest) -> Manifest:
+        """A manifest with the secrets in its texts masked, those too that only their key gives away."""
+        masked = self.value(manifest)
+        seen = self._whole(Manifest, masked)
+        if seen is None or len(seen.records) != len(masked.records):
+            # A mask fell on a word of ours. What a key could have given away is left out.
+            return replace(masked, run=replace(masked.run, options={}), hosts={})
+        # A mask over a path or a digest would hide nothing and break the bundle: those stay.
+        records = tuple(
+            replace(record, entry=before.entry, files=before.files)
+            for record, before in zip(seen.records, masked.records, strict=True)
+        )
+        return replace(seen, records=records, derived=masked.derived, parent=masked.parent)
+
+    def _whole(self, kind: type[T], value: T) -> T | None:
+        """`value` after the redactor has seen it as the JSON that it is stored as; None where it is broken then."""
+        stream = self._redactor.stream(Content.JSON)
+        seen = stream.feed(dump(value)) + stream.finish()
+        try:
+            return decode(kind, load(seen, ""), "")
+        except BadBundle:
+            return None
 
     def path(self, path: str) -> str:
         """A path in the bundle with its secrets masked; still a safe one."""
         masked = self.text(path)
         return path if masked == path else safe_path(masked)
-
-    def json(self, manifest: Manifest) -> bytes:
-        """The bytes of `manifest` with the secrets in its texts masked, and seen by the redactor as a whole."""
-        plain = self.value(manifest).to_json()
-        stream = self._redactor.stream(Content.JSON, learn=False)
-        seen = stream.feed(plain) + stream.finish()
-        return seen if _same_facts(plain, seen) else plain
-
-
-def _same_facts(plain: bytes, seen: bytes) -> bool:
-    """Whether only texts differ: a mask over a digest or a word of ours hides nothing and breaks the bundle."""
-    try:
-        before, after = Manifest.from_json(plain), Manifest.from_json(seen)
-    except BadBundle:
-        return False
-    return tuple(before.files()) == tuple(after.files())

@@ -40,12 +40,12 @@ def sums(files: Iterable[FileEntry], manifest_digest: str) -> bytes:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines.items())).encode()
 
 
-def write_seal(store: Store, root: Path, data: bytes, step: Callable[[str], None]) -> Sealed:
-    """Seal the bundle in `root` with the manifest `data`. `step` is told what was just done.
+def write_seal(store: Store, root: Path, manifest: Manifest, step: Callable[[str], None]) -> Sealed:
+    """Seal the bundle in `root` with `manifest`. `step` is told what was just done.
 
     Until the manifest has its name the bundle is not sealed and its journal counts; from then on it is.
     """
-    manifest = Manifest.from_json(data)
+    data = manifest.to_json()
     identity = hashlib.sha256(data).hexdigest()
     store.put(MANIFEST_NEW, data)
     step("manifest")

@@ -69,10 +69,10 @@ class BundleWriter:
         used: int = 0,
     ) -> None:
         """Not for callers: `create` and `reopen` see to the directory first."""
-        self.header = header
-        self.sealed = None
         self._redactor = redactor
         self._masker = Masker(redactor)
+        self.header = self._masker.header(header)
+        self.sealed = None
         self._folder = folder
         self._space = Space(folder, reserve)
         self._syncer = Syncer(folder)
@@ -248,8 +248,8 @@ class BundleWriter:
             self._store.shut()
             self._shelf.sweep()
             self._step("cleaned")
-            data = self._masker.json(self._manifest(interrupted, hosts or {}, footprint or {}))
-            self.sealed = write_seal(self._store, self._folder.root, data, self._step)
+            manifest = self._masker.manifest(self._manifest(interrupted, hosts or {}, footprint or {}))
+            self.sealed = write_seal(self._store, self._folder.root, manifest, self._step)
             self._journal.close()
             self._folder.unlock()
             return self.sealed
