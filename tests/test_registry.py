@@ -96,14 +96,24 @@ def test_every_mistake_in_a_declared_collector_is_named_with_its_line(tmp_path: 
     with pytest.raises(UsageError) as caught:
         read_collector(path)
     message = caught.value.message
-    for part in ("bad.yaml:1:", "bad.yaml:2:", "exactly one of", "lacks 'path'", "prose", "huge", "relative/path"):
+    for part in (
+        "bad.yaml:1:",
+        "bad.yaml:2:",
+        "exactly one of",
+        "lacks 'path'",
+        "prose",
+        "huge",
+        "relative/path",
+    ):
         assert part in message, message
 
 
 def run(directory: Path, *words: str, path: str = "") -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": path} if path else dict(os.environ)
     argv = [sys.executable, "-m", "clinic", *words]
-    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, env=env, check=False, timeout=60)
+    return subprocess.run(
+        argv, cwd=directory, capture_output=True, text=True, env=env, check=False, timeout=60
+    )
 
 
 def test_the_yaml_of_the_guide_runs_as_the_guide_says(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from clinic.units import human_duration, human_size, parse_duration, parse_size,
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("512", 512), ("64K", 65536), ("1.5 GiB", 1610612736), ("500m", 524288000), ("2TB", 2199023255552), ("0", 0)],
+    [
+        ("512", 512),
+        ("64K", 65536),
+        ("1.5 GiB", 1610612736),
+        ("500m", 524288000),
+        ("2TB", 2199023255552),
+        ("0", 0),
+    ],
 )
 def test_sizes_are_powers_of_1024(text: str, size: int) -> None:
     assert parse_size(text) == size
@@ -46,7 +53,14 @@ def test_a_size_is_shown_in_at_most_ten_characters(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.44, "0.4 s"), (12, "12 s"), (185, "3 min 05 s"), (7800, "2 h 10 min"), (97200, "1 d 3 h"), (59.7, "1 min 00 s")],
+    [
+        (0.44, "0.4 s"),
+        (12, "12 s"),
+        (185, "3 min 05 s"),
+        (7800, "2 h 10 min"),
+        (97200, "1 d 3 h"),
+        (59.7, "1 min 00 s"),
+    ],
 )
 def test_durations_for_people(seconds: float, text: str) -> None:
     assert human_duration(seconds) == text

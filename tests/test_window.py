@@ -68,7 +68,9 @@ def test_only_an_end_means_the_two_hours_before_it() -> None:
 
 
 def test_around_is_an_hour_to_each_side_and_ends_by_now() -> None:
-    assert resolve(None, None, around="-3h", now=NOW) == Window(NOW - timedelta(hours=4), NOW - timedelta(hours=2))
+    assert resolve(None, None, around="-3h", now=NOW) == Window(
+        NOW - timedelta(hours=4), NOW - timedelta(hours=2)
+    )
     assert resolve(None, None, around="-10m", now=NOW).end == NOW
 
 
@@ -83,7 +85,9 @@ def test_around_is_an_hour_to_each_side_and_ends_by_now() -> None:
         ("-5 fortnights", None, None, "is not a duration"),
     ],
 )
-def test_contradictions_are_refused(start: str | None, end: str | None, around: str | None, message: str) -> None:
+def test_contradictions_are_refused(
+    start: str | None, end: str | None, around: str | None, message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         resolve(start, end, around=around, now=NOW)
 

@@ -41,7 +41,9 @@ class Incomplete(ClinicError):
 
     exit_code = 3
     meaning = "the bundle is sealed and valid, but something that was wanted is missing from it"
-    default_hint = "clinic inspect BUNDLE lists what is missing; clinic collect --resume BUNDLE tries it again"
+    default_hint = (
+        "clinic inspect BUNDLE lists what is missing; clinic collect --resume BUNDLE tries it again"
+    )
 
 
 class NothingCollected(ClinicError):

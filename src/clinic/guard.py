@@ -26,5 +26,7 @@ def guarded(call: Callable[[], T]) -> T:
         frames = traceback.extract_tb(error.__traceback__)
         place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         raise Failed(
-            Reason.COLLECTOR_ERROR, f"{type(error).__name__}: {error}{place}", fix="report it to the collector's author"
+            Reason.COLLECTOR_ERROR,
+            f"{type(error).__name__}: {error}{place}",
+            fix="report it to the collector's author",
         ) from error

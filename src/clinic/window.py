@@ -112,6 +112,7 @@ def _checked(first: datetime, last: datetime, present: datetime) -> Window:
         raise UsageError(f"the window starts in the future, at {_show(first)}", hint=_FORMS)
     if first >= last:
         raise UsageError(
-            f"the window is empty: from {_show(first)} to {_show(last)}", hint="--from must be earlier than --to"
+            f"the window is empty: from {_show(first)} to {_show(last)}",
+            hint="--from must be earlier than --to",
         )
     return Window(first, last)

@@ -23,23 +23,39 @@ _CONTEXT = {"max_content_width": 100}
 
 
 @click.command("collect", context_settings=_CONTEXT)
-@click.option("-f", "--from", "start", metavar="TIME", help="First moment: RFC 3339, -4h, '2 hours ago', a date.")
+@click.option(
+    "-f", "--from", "start", metavar="TIME", help="First moment: RFC 3339, -4h, '2 hours ago', a date."
+)
 @click.option("-t", "--to", "end", metavar="TIME", help="Last moment; now when not given.")
 @click.option("--around", metavar="TIME", help="One hour before and after TIME instead of --from and --to.")
 @click.option("--profile", metavar="NAME|FILE", help="quick, default, full, or a YAML file.")
-@click.option("--include", "-i", multiple=True, metavar="WHAT", help="Only these: ids, globs, categories, 'default'.")
+@click.option(
+    "--include", "-i", multiple=True, metavar="WHAT", help="Only these: ids, globs, categories, 'default'."
+)
 @click.option("--exclude", "-x", multiple=True, metavar="WHAT", help="Not these.")
-@click.option("--role", "-R", "roles", multiple=True, metavar="ROLE", help="Only instances of this role or component.")
-@click.option("--node", "-N", "nodes", multiple=True, metavar="HOST[:PORT]", help="Only these hosts or instances.")
+@click.option(
+    "--role", "-R", "roles", multiple=True, metavar="ROLE", help="Only instances of this role or component."
+)
+@click.option(
+    "--node", "-N", "nodes", multiple=True, metavar="HOST[:PORT]", help="Only these hosts or instances."
+)
 @collector_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory of the bundle.")
 @click.option("--case", default="", metavar="ID", help="The support case it is for.")
-@click.option("--note", default="", metavar="TEXT", help="What is wrong, in your words; it goes into the bundle.")
-@click.option("-c", "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Items at once.")
+@click.option(
+    "--note", default="", metavar="TEXT", help="What is wrong, in your words; it goes into the bundle."
+)
+@click.option(
+    "-c", "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Items at once."
+)
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
 @click.option(
-    "--keep-free", type=SizeType(), default=KEEP_FREE, metavar="SIZE", help="Room that stays free on the disk; 64M."
+    "--keep-free",
+    type=SizeType(),
+    default=KEEP_FREE,
+    metavar="SIZE",
+    help="Room that stays free on the disk; 64M.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be read, and how much; collect nothing.")
 @click.option("--offline", is_flag=True, help="With --dry-run: contact and read nothing, so no estimates.")

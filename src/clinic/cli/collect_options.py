@@ -90,7 +90,8 @@ class Options:
         )  # fmt: skip
         if self.resumed is not None and any(steering):
             raise UsageError(
-                "--resume takes window, selection, case and note from the bundle", hint="leave those options out"
+                "--resume takes window, selection, case and note from the bundle",
+                hint="leave those options out",
             )
 
 
@@ -121,4 +122,6 @@ def _split(values: Sequence[str]) -> tuple[str, ...]:
 
 
 def _absolute(name: str) -> str:
-    return str(Path(name).expanduser().absolute()) if "/" in name or name.endswith((".yaml", ".yml")) else name
+    return (
+        str(Path(name).expanduser().absolute()) if "/" in name or name.endswith((".yaml", ".yml")) else name
+    )

@@ -17,6 +17,7 @@ from clinic.plan import Plan, Planned, stored_size
 from clinic.run.prepare import Ready
 from clinic.units import human_size, plural
 
+
 def headline(plan: Plan) -> str:
     """The first and the last line of a run: cluster, window, hosts."""
     cluster = plan.target.cluster
@@ -101,7 +102,9 @@ def _item_json(planned: Planned) -> dict[str, Any]:
 
 def check_room(plan: Plan, directory: Path, keep_free: int) -> int:
     """Free bytes where the bundle goes. Raises `DiskFull` when the plan's estimate does not fit."""
-    existing = next(parent for parent in (directory.absolute(), *directory.absolute().parents) if parent.exists())
+    existing = next(
+        parent for parent in (directory.absolute(), *directory.absolute().parents) if parent.exists()
+    )
     free = shutil.disk_usage(existing).free
     need = sum(stored_size(planned) for planned in plan.items) + keep_free
     if need > free:

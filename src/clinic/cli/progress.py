@@ -42,7 +42,9 @@ class Bars(Progress):
         self._began = time.monotonic()
         quiet = not sys.stderr.isatty()
         form = "{desc}: {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-        self._bar = tqdm(total=items, desc=title, file=sys.stderr, disable=quiet, leave=False, bar_format=form)
+        self._bar = tqdm(
+            total=items, desc=title, file=sys.stderr, disable=quiet, leave=False, bar_format=form
+        )
 
     def started(self, key: str, label: str) -> None:
         """Remember since when `key` runs."""
