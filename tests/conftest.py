@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -28,6 +30,19 @@ _XDG = {"CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share", "C
 def root() -> Path:
     """The top of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def cut_off() -> list[str]:
+    """A command prefix that runs the rest where there is no network, and where mounts are its own."""
+    for who in ([], ["--map-root-user"]):
+        prefix = ["unshare", *who, "--net", "--mount"]
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode == 0
+        ):
+            return prefix
+    pytest.skip("no network namespaces here: neither root nor unprivileged user namespaces")
 
 
 @pytest.fixture(scope="session")

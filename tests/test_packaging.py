@@ -16,17 +16,6 @@ BARE = {"PATH": "/usr/bin:/bin"}
 """All that is known of the environment on the other machine."""
 
 
-def cut_off() -> list[str]:
-    """A command prefix that runs the rest in a network namespace of its own, in which nothing is up."""
-    for prefix in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
-        if (
-            shutil.which(prefix[0])
-            and subprocess.run([*prefix, "true"], check=False, capture_output=True).returncode == 0
-        ):
-            return prefix
-    pytest.skip("no network namespaces here: neither root nor unprivileged user namespaces")
-
-
 def pythons() -> Iterator[tuple[str, str]]:
     """Version and path of each Python on this machine that the archive is for."""
     found = subprocess.run(
@@ -52,9 +41,9 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def install(unpacked: Path, into: Path, *python: str) -> subprocess.CompletedProcess[str]:
+def install(cut_off: list[str], unpacked: Path, into: Path, *python: str) -> subprocess.CompletedProcess[str]:
     """Run the install script of the archive without a network."""
-    command = [*cut_off(), "sh", str(unpacked / "install.sh"), str(into), *python]
+    command = [*cut_off, "sh", str(unpacked / "install.sh"), str(into), *python]
     home = {"HOME": str(into.parent)}
     return subprocess.run(
         command, env=BARE | home, cwd="/", check=False, capture_output=True, text=True, timeout=120
@@ -63,32 +52,36 @@ def install(unpacked: Path, into: Path, *python: str) -> subprocess.CompletedPro
 
 @pytest.mark.slow
 @pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS.keys())
-def test_the_archive_installs_without_network(unpacked: Path, tmp_path: Path, python: str) -> None:
-    done = install(unpacked, tmp_path / "clinic", python)
+def test_the_archive_installs_without_network(
+    cut_off: list[str], unpacked: Path, tmp_path: Path, python: str
+) -> None:
+    done = install(cut_off, unpacked, tmp_path / "clinic", python)
     assert done.returncode == 0, done.stderr
     assert "clinic collect --dry-run" in done.stdout.replace(
         str(tmp_path / "clinic" / "bin" / "clinic"), "clinic"
     )
-    command = [*cut_off(), str(tmp_path / "clinic" / "bin" / "clinic"), "--version"]
+    command = [*cut_off, str(tmp_path / "clinic" / "bin" / "clinic"), "--version"]
     told = subprocess.run(command, env=BARE, check=True, capture_output=True, text=True, timeout=60)
     assert told.stdout.split()[0] == "clinic"
 
 
 @pytest.mark.slow
-def test_the_installation_refuses_a_wheel_that_was_changed(unpacked: Path, tmp_path: Path) -> None:
+def test_the_installation_refuses_a_wheel_that_was_changed(
+    cut_off: list[str], unpacked: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(unpacked, copy)
     ours = next(copy.glob("clinic_diag-*.whl"))
     ours.write_bytes(ours.read_bytes() + b"\0")
-    done = install(copy, tmp_path / "clinic")
+    done = install(cut_off, copy, tmp_path / "clinic")
     assert done.returncode != 0
     assert "the archive may be damaged" in done.stderr
 
 
 @pytest.mark.slow
-def test_the_installation_leaves_a_directory_that_is_there_alone(unpacked: Path, tmp_path: Path) -> None:
+def test_a_directory_that_is_there_is_left_alone(cut_off: list[str], unpacked: Path, tmp_path: Path) -> None:
     (tmp_path / "clinic").mkdir()
-    done = install(unpacked, tmp_path / "clinic")
+    done = install(cut_off, unpacked, tmp_path / "clinic")
     assert done.returncode != 0
     assert "is there already" in done.stderr
     assert list((tmp_path / "clinic").iterdir()) == []

@@ -1,0 +1,109 @@
+"""Nothing phones home: each command runs where every packet that would leave the machine is counted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinic.cli.main import COMMANDS
+
+pytestmark = pytest.mark.slow
+
+DRIVER = """
+import fcntl, socket, struct, subprocess, sys
+from pathlib import Path
+
+with socket.socket() as any_socket:
+    up = struct.pack("16sH14x", b"lo", 1)
+    fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS, IFF_UP: loopback works, and nothing else is there
+code = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL).returncode
+names, values = (line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Ip:"))
+lost = int(values[names.index("OutNoRoutes")])
+for line in Path("/proc/net/snmp6").read_text().splitlines():
+    lost += int(line.split()[1]) if line.startswith("Ip6OutNoRoutes") else 0
+print(f"\\nended with {code}, tried to leave {lost} times")
+"""
+"""Runs in a network namespace that has loopback alone: whatever else is tried finds no route, and is counted."""
+
+RUNS = {
+    "collect": ["collect", "-y", "-o", "NEW"],
+    "collectors": ["collectors"],
+    "doctor": ["doctor"],
+    "inspect": ["inspect", "BUNDLE"],
+    "seal": ["seal", "BUNDLE"],
+    "verify": ["verify", "BUNDLE"],
+}
+"""How each command is run here. One that sends on purpose is named in `SENDS` instead."""
+
+SENDS: set[str] = set()
+
+
+def alone(cut_off: list[str], home: Path, *command: str | Path) -> str:
+    """What the command printed, and how often it tried to leave the machine."""
+    # A name server on loopback would hide a lookup; this one can't be reached.
+    resolver = home / "resolv.conf"
+    resolver.write_text("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n")
+    inside = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    own: list[str | Path] = [*cut_off, "sh", "-c", inside, resolver, sys.executable, "-c", DRIVER, *command]
+    done = subprocess.run(
+        own,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=120,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed bundle for the commands that read one."""
+    path = tmp_path_factory.mktemp("bundle") / "bundle"
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "clinic",
+        "collect",
+        "-y",
+        "--include",
+        "system",
+        "-o",
+        path,
+    ]
+    subprocess.run(command, check=False, capture_output=True, timeout=120)
+    return path
+
+
+def test_every_command_is_tried() -> None:
+    assert set(COMMANDS) == RUNS.keys() | SENDS
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_command_tries_to_reach_nobody(
+    cut_off: list[str], home: Path, tmp_path: Path, bundle: Path, name: str
+) -> None:
+    places = {"NEW": tmp_path / "new", "BUNDLE": bundle}
+    words = [places.get(word, word) for word in RUNS[name]]
+    said = alone(cut_off, home, sys.executable, "-m", "clinic", *words)
+    assert "tried to leave 0 times" in said, said
+    assert "ended with 0" in said or "ended with 3" in said, said
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "socket.socket().connect(('192.0.2.1', 80))",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('192.0.2.1', 53))",
+        "socket.socket(socket.AF_INET6).connect(('2001:db8::1', 80))",
+        "socket.getaddrinfo('example.com', 80)",
+    ],
+)
+def test_an_attempt_is_noticed(cut_off: list[str], home: Path, attempt: str) -> None:
+    said = alone(cut_off, home, sys.executable, "-c", f"import socket; {attempt}")
+    assert "tried to leave" in said
+    assert "tried to leave 0 times" not in said
