@@ -174,3 +174,18 @@ def test_changelog_fragments_complete_the_sentence() -> None:
             assert re.fullmatch(r"[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md", path.name)
             text = path.read_text(encoding="utf-8").strip()
             assert re.fullmatch(r"[a-z][^\n]*(\n[^\n]+)*\.", text), f"{path.name}: This change will {text}"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_tests_that_are_named_exist(name: str) -> None:
+    """A promise that says which test holds it must not outlive that test."""
+    for path, test in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", TEXTS[name]):
+        assert (ROOT / path).exists(), path
+        assert f"def {test or 'test_'}" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{test}"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_make_targets_in_the_documents_exist(name: str) -> None:
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    named = set(re.findall(r"(?m)(?:^ *|`)make ([a-z-]+)", TEXTS[name]))
+    assert named <= targets

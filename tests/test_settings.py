@@ -117,6 +117,8 @@ def test_the_floors_name_every_room_and_no_other() -> None:
     }
     assert sorted(named) == sorted(there)
     assert layers["exhaustive"] is True
+    drawn = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Floors")[2]
+    assert [room for room in named if f"`{room}`" not in drawn and room != "__main__"] == []
 
 
 def _is_room(path: Path) -> bool:
