@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -104,6 +105,15 @@ def sealed(
             return writer.seal(hosts={"h1": {"clock_offset": 0.013}}, footprint={"h1": {"command": 3}})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def zstd() -> str:
+    """The `zstd` command, to read what is stored without any code of ours."""
+    found = shutil.which("zstd")
+    if found is None:
+        pytest.skip("needs the zstd command")
+    return found
 
 
 @pytest.fixture(scope="session")

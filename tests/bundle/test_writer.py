@@ -99,7 +99,7 @@ class TestStoring:
         assert file == FileEntry("h1/a.txt", 12, 12, hashlib.sha256(b"hello\nworld\n").hexdigest())
 
     def test_a_large_file_is_compressed_and_its_digest_is_that_of_the_stored_bytes(
-        self, item: Callable[..., ItemWriter], root: Path
+        self, item: Callable[..., ItemWriter], root: Path, zstd: str
     ) -> None:
         one = item("h1/tidb.log")
         file = store(one, *[LINE] * 5000)
@@ -107,7 +107,7 @@ class TestStoring:
         assert file.path == "h1/tidb.log.zst"
         stored = (root / file.path).read_bytes()
         assert (file.stored, file.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
-        plain = subprocess.run(["zstd", "-dc", root / file.path], capture_output=True, check=True).stdout
+        plain = subprocess.run([zstd, "-dc", root / file.path], capture_output=True, check=True).stdout
         assert plain == LINE * 5000
         assert file.plain == len(plain)
 
@@ -327,14 +327,14 @@ class TestRedaction:
         assert (root / "h1/notes.txt").read_bytes() == b"the word is *** today\n"
 
     def test_a_redactor_that_raises_lets_nothing_through(
-        self, root: Path, register: SecretRegister, plan: Plan, entry: Make
+        self, root: Path, register: SecretRegister, plan: Plan, entry: Make, zstd: str
     ) -> None:
         with BundleWriter.create(root, plan(), BrokenRedactor(register), reserve=0) as writer:
             one = writer.item(entry("h1/a.txt"), cap=MIB, learn=False)
             file = store(one, b"x" * 300_000 + b"\n", b"poison: hunter2\n", b"after: hunter3\n")
             one.commit()
         stored = (root / file.path).read_bytes()
-        plain = subprocess.run(["zstd", "-dc"], input=stored, capture_output=True, check=True).stdout
+        plain = subprocess.run([zstd, "-dc"], input=stored, capture_output=True, check=True).stdout
         assert b"hunter" not in plain
         assert plain.endswith(b"\n[clinic: the redactor failed here; what follows is left out]\n")
         assert (file.reason, file.dropped) == (Reason.REDACTION_FAILED, -1)
