@@ -21,6 +21,7 @@ DOCUMENTS = {
 }
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in sorted(DOCUMENTS.items())}
 HELP = {"-h", "--help"}
+ERRORS: list[type[ClinicError]] = [ClinicError, *ClinicError.__subclasses__()]
 
 
 def all_commands(command: click.Command = cli, name: str = "clinic") -> Iterator[tuple[str, click.Command]]:
@@ -70,7 +71,7 @@ def test_every_option_has_help(name: str) -> None:
 def test_exit_codes_are_in_the_reference() -> None:
     """Each error class is a row: its code, its meaning, what to do next."""
     rows = re.findall(r"(?m)^\| +(\d+) \| ([^|]+) \|", TEXTS["docs/cli.md"])
-    errors = {(str(error.exit_code), error.meaning) for error in (ClinicError, *ClinicError.__subclasses__())}
+    errors = {(str(error.exit_code), error.meaning) for error in ERRORS}
     assert errors <= set(rows)
 
 
@@ -140,7 +141,7 @@ def test_commands_in_the_documents_exist(name: str) -> None:
 
 def test_commands_in_the_hints_exist() -> None:
     """What an error tells people to type next is there to be typed."""
-    for error in (ClinicError, *ClinicError.__subclasses__()):
+    for error in ERRORS:
         for line in re.findall(r"clinic [a-z]+(?: --?[a-z-]+)*", error.default_hint):
             assert unknown_in(line) is None
 
