@@ -5,4 +5,14 @@ from clinic.redact.rules import BadRule, Rule, RuleSet, Take
 from clinic.redact.shipped import SHIPPED
 from clinic.secret import MASK
 
-__all__ = ["MASK", "SHIPPED", "BadRule", "RedactStream", "Redactor", "Rule", "RuleSet", "Take", "rewrite_learned"]
+__all__ = [
+    "MASK",
+    "SHIPPED",
+    "BadRule",
+    "RedactStream",
+    "Redactor",
+    "Rule",
+    "RuleSet",
+    "Take",
+    "rewrite_learned",
+]

@@ -11,7 +11,7 @@ from clinic.kinds import Content
 from clinic.redact.keys import Kind, Where, holds_secrets, is_secret
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import Container, Indented, While, inside_quotes
-from clinic.redact.values import BARE_END, BARE_END_IN_JSON, Value, exactly, opening, quoted, until
+from clinic.redact.values import BARE_END, BARE_END_IN_JSON, PEEK, Value, exactly, opening, quoted, until
 from clinic.redact.view import MASK, Dialect, Key, Opening, View, not_structural
 
 _QUOTED_MASK = b'"' + MASK + b'"'
@@ -52,6 +52,8 @@ _TRIPLE = {
     b"'''": Pattern(r"(?s:(?:[^']|''?[^'])*)"),
 }
 _TOML_SINGLE = Pattern(r"[^'\n]*")
+_CLOSED = Pattern(r"[\"'](?:[\s,;#\]})]|\z)")
+_LAST_QUOTE = Pattern(r"[\"'][ \t]{0,100}(?:\r?\n|\z)|\r?\n|\z")
 
 
 def _lead(view: View, key: Key) -> bytes | None:
@@ -69,13 +71,20 @@ def _toml(view: View, key: Key) -> Opening | bool:
     if three in _TRIPLE:
         return _structure(key, _while(view, at + 3, _TRIPLE[three]))
     if first == b'"':
-        return _structure(key, quoted(view, at + 1, b'"'))
+        return _structure(key, _closed(view, quoted(view, at + 1, b'"')))
     if first == b"'":
-        return _structure(key, _while(view, at + 1, _TOML_SINGLE))
+        return _structure(key, _closed(view, _while(view, at + 1, _TOML_SINGLE)))
     if first == b"[" or (first == b"{" and holds_secrets(key.name)):
         return Opening(at, Container(MASK), b"") if key.kind is not Kind.FLAG else True
     bare = _TOML_BARE.match(view.data, at)
     return _structure(key, exactly(view, at, bare.end()), _QUOTED_MASK) if bare and first != b"{" else True
+
+
+def _closed(view: View, value: Value) -> Value:
+    """The value, or all of the line where more comes behind its closing quote: it can't be told what that is."""
+    if len(value.text) >= PEEK or _CLOSED.match(view.data, value.start + len(value.text)):
+        return value
+    return until(view, value.start, _LAST_QUOTE)
 
 
 def _while(view: View, start: int, inside: Pattern) -> Value:
@@ -89,6 +98,7 @@ _YAML_START = Pattern(r"[ \t]{1,128}(?:[!&][^\s\"'\[{]{0,64}[ \t]{1,16}){0,2}")
 _YAML_BLOCK = Pattern(r"[|>][+\-]?\d?[+\-]?[ \t]{0,64}(?:#[^\n]{0,256})?\r?\n((?:[ \t]*\r?\n){0,16})([ ]*)")
 _YAML_LIST = Pattern(r"[ \t]{0,64}\r?\n([ ]*)- {1,8}")
 _YAML_PLAIN_END = Pattern(r"[ \t]{1,100}#|[ \t]{0,100}\r?\n|[ \t]{0,100}\z")
+_YAML_LIST_END = Pattern(r"\]")
 _YAML_COMMENT = Pattern(r"[ \t]{1,100}#")
 _YAML_FLOW_END = Pattern(r"[ \t]{0,100}(?:[,}\]\n]|\z)")
 _YAML_DOUBLE = inside_quotes('"', lines=True)
@@ -133,7 +143,7 @@ def _yaml_value(view: View, key: Key, at: int, indent: int) -> Opening | bool:
     if first == b"'":
         return _structure(key, _while(view, at + 1, _YAML_SINGLE))
     if first == b"[":
-        return Opening(at, Container(_QUOTED_MASK), b"") if key.kind is not Kind.FLAG else True
+        return _structure(key, until(view, at + 1, _YAML_LIST_END), _QUOTED_MASK)
     if first in (b"{", b"&", b"*") and view.data[at : at + 3] != MASK:
         return True
     value = until(view, at, _YAML_PLAIN_END if indent >= 0 else _YAML_FLOW_END)
@@ -145,9 +155,7 @@ def _yaml_value(view: View, key: Key, at: int, indent: int) -> Opening | bool:
 
 _INI_LEAD = Pattern(r"\A[ \t]*(?:[;#]+[ \t]*)?(?:export[ \t]+)?\z")
 _INI_TRIPLE = Pattern(r'(?s:(?:[^"]|""?[^"])*)')
-_INI_QUOTED = Pattern(
-    r"(\"(?:[^\"\\\n]|\\[^\n]){0,900}\"|'[^'\n]{0,900}')[ \t]{0,256}(?:[;#][^\n]{0,900})?(?:\r?\n|\z)"
-)
+_INI_QUOTED = Pattern(r"(\"[^\n]{0,900}\"|'[^\n]{0,900}')[ \t]{0,256}(?:[;#][^\n]{0,900})?(?:\r?\n|\z)")
 _INI_END = Pattern(r"[ \t]{1,100}[#;][^\n]|[ \t]{0,100}\r?\n|[ \t]{0,100}\z")
 _CONTINUED = Pattern(r"(?s:(?:[^\\\r\n]|\\\r?\n|\\.|\r[^\n])*)")
 
@@ -171,7 +179,7 @@ def _env(view: View, key: Key) -> Opening | bool:
         return False
     first = view.data[key.after : key.after + 1]
     if first in (b'"', b"'"):
-        return _structure(key, quoted(view, key.after + 1, first, lines=True))
+        return _structure(key, _closed(view, quoted(view, key.after + 1, first, lines=True)))
     return _structure(key, _while(view, key.after, _CONTINUED))
 
 
@@ -187,9 +195,7 @@ _SECTION = r"[ \t]*\[[\w.\"' \-]{1,128}\][ \t]*\r?\n"
 _TEXT_PROOF = Pattern(rf"{_TIME}|{_SECTION}|[ \t]*[\w.\"'@/\-]{{1,128}}[ \t]*[=:][ \t]|{_WORDS}")
 _JSON_PROOF = Pattern(r"[ \t]*(?:[{}\[\]],?[ \t]*\r?\n|\"[\w.\-]{1,128}\"[ \t]*:)|\{\"[\w.\-]{1,128}\":")
 _JSON_RESUME = Pattern(r"[,{]\s{0,64}\"[\w.\-]{1,64}\"\s{0,16}:")
-_KEY_PROOF = Pattern(
-    r"[ \t]*(?:- )*[\w.\"'\-]{1,128}[ \t]*[=:](?:[ \t\r\n]|\z)|[\w.]{1,128}=|" + _SECTION
-)
+_KEY_PROOF = Pattern(r"[ \t]*(?:- )*[\w.\"'\-]{1,128}[ \t]*[=:](?:[ \t\r\n]|\z)|[\w.]{1,128}=|" + _SECTION)
 _CSV_PROOF = Pattern(r"[^\n]{0,200}[,\t][^\n]{0,200}[,\t]")
 
 DIALECTS: dict[Content, Dialect] = {

@@ -90,15 +90,8 @@ class Redactor:
         """`rules` may add to the shipped ones (`SHIPPED.plus`). Raises `clinic.redact.pattern.BadPattern`."""
         self._register = register
         self._rules = rules or SHIPPED
-        self._programs = {
-            content: _program((self._rules.shapes() if content in _BINARY else self._rules).within(dialect.name))
-            for content, dialect in DIALECTS.items()
-        }
-
-    @property
-    def register(self) -> SecretRegister:
-        """The secrets that it knows."""
-        return self._register
+        self._program = _program(self._rules)
+        self._shapes = _program(self._rules.shapes())
 
     @property
     def version(self) -> str:
@@ -113,7 +106,9 @@ class Redactor:
             stages.append(TableStage(tally))
         scanner: Stage = self._scanner(content, tally, 0)
         if content in (Content.ENV, Content.ARGV):
-            scanner = SeparatedStage(content, lambda piece: self._whole(piece, Content.TEXT, tally), tally, scanner)
+            scanner = SeparatedStage(
+                content, lambda piece: self._whole(piece, Content.TEXT, tally), tally, scanner
+            )
         stages.append(scanner)
         if learn:
             # What was learned at the end of a block is masked at its beginning too.
@@ -135,7 +130,8 @@ class Redactor:
             inner = Content.JSON if data.lstrip()[:1] in (b"{", b"[") else Content.TEXT
             return self._whole(data, inner, tally, depth + 1)
 
-        return Scanner(self._programs[content], DIALECTS[content], tally, again if depth < _DEEPEST else None)
+        program = self._shapes if content in _BINARY else self._program
+        return Scanner(program, DIALECTS[content], tally, again if depth < _DEEPEST else None)
 
     def _whole(self, data: bytes, content: Content, tally: Tally, depth: int = 0) -> bytes:
         learned = LearnedStage(self._register, tally.counts, content)
@@ -156,7 +152,9 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def rewrite_learned(register: SecretRegister, since_version: int, content: Content = Content.TEXT) -> RedactStream:
+def rewrite_learned(
+    register: SecretRegister, since_version: int, content: Content = Content.TEXT
+) -> RedactStream:
     """A stream that masks only what was learned after `since_version`, for what was written before that."""
     counts: Counter[str] = Counter()
     return RedactStream([LearnedStage(register, counts, content, since_version)], counts)

@@ -21,9 +21,9 @@ _OF_KEY = (
 )
 
 NOUN = (
-    r"(?i:pass(?:w(?:or[dt])?s?|words?|phrases?|codes?)?|pwds?|pw|secrets?|tokens?|credentials?"
+    r"(?i:pass(?:w(?:or)?[dt]s?|phrases?|codes?)?|pwds?|pw|secrets?|tokens?|credentials?"
     rf"|(?:{_OF_KEY})[_.\- ]?keys?(?:[_.\-]?id)?|authentication_string|snmp[_.\- ]?community|密码|口令"
-    r"|requirepass|masterauth|securejsondata|stringdata)"
+    r"|requirepass|masterauth|securejsondata|stringdata|httpheadervalue)"
 )
 """RE2: the end of a key that may name a secret; `kind_of` then decides over the whole key."""
 
@@ -69,7 +69,7 @@ class Where(enum.Enum):
 
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+")
-_NO_CHANGE = frozenset("hash b64 base64 enc encrypted encoded value text string plain plaintext data".split())
+_NO_CHANGE = frozenset("hash b base enc encrypted encoded value text string plain plaintext data".split())
 _PLUGINS = frozenset(
     "mysqlnativepassword cachingshapassword shapassword tidbsmpassword tidbauthtoken".split()
 )
@@ -143,6 +143,7 @@ def _secret(words: list[str], glued: str) -> Kind | None:
     if (
         words[-1] in ("credential", "credentials")
         or glued in _CONTAINERS
+        or glued.endswith("httpheader")
         or words[-2:] == ["snmp", "community"]
     ):
         return Kind.SECRET
@@ -158,7 +159,7 @@ def _key(words: list[str], glued: str) -> Kind | None:
 
 _HARMLESS = re.compile(
     r"true|false|on|off|yes|no|null|nil|none|undefined|enabled?|disabled?|required|optional|expired|never|always|"
-    r"not set|unset|n/?a|redacted|hidden|masked|"
+    r"not set|unset|n/?a|~|redacted|hidden|masked|"
     r"[\[(<](?:redacted|hidden|masked|removed|filtered|omitted|null|none|nil)[\])>]|"
     r"\*{2}|\*{4,}|x{3,}|\?+|-+|\.{2,}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%\(?\w*\)?[sdvq]|\$\d+|%!s\(\S*\)"
 )

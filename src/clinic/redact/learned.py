@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from clinic.kinds import Content
 from clinic.redact import pattern
-from clinic.redact.view import MASK
+from clinic.redact.view import MASK, may_begin_scalar, may_end_scalar
 from clinic.secret import Learned, SecretRegister, to_bytes
 
 LEARNED = "learned"
@@ -33,7 +33,12 @@ def encodings(value: bytes) -> set[bytes]:
         found |= _both_cases(quote(text, safe, errors="surrogateescape").encode())
     found |= _both_cases(quote_plus(text, errors="surrogateescape").encode())
     for inner in (_in_json(text, True), _in_json(text, False)):
-        found |= {inner, _slashed(inner), _go(inner), _in_json(inner.decode("utf-8", "surrogateescape"), False)}
+        found |= {
+            inner,
+            _slashed(inner),
+            _go(inner),
+            _in_json(inner.decode("utf-8", "surrogateescape"), False),
+        }
     found |= {_slashed(value), value.replace(b"'", b"''"), value.replace(b"'", b"\\'")}
     found.add(html.escape(text).encode("utf-8", "surrogateescape"))
     return {one for one in found | _packed(value) if len(one) >= _INDEX}
@@ -56,7 +61,9 @@ def _go(escaped: bytes) -> bytes:
 
 def _slashed(value: bytes) -> bytes:
     """As a shell or an SQL client writes it: a backslash before everything that could mean something."""
-    return b"".join(b"\\" + bytes([byte]) if byte in b"\\\"'`$&;|<>()*?[]#~!{} /" else bytes([byte]) for byte in value)
+    return b"".join(
+        b"\\" + bytes([byte]) if byte in b"\\\"'`$&;|<>()*?[]#~!{} /" else bytes([byte]) for byte in value
+    )
 
 
 def _packed(value: bytes) -> set[bytes]:
@@ -86,7 +93,9 @@ class Matcher:
             needle
             for one in learned
             for value in (to_bytes(one.value),)
-            for needle in (_Needle(data, data == value and _is_short_word(value)) for data in encodings(value))
+            for needle in (
+                _Needle(data, data == value and _is_short_word(value)) for data in encodings(value)
+            )
         }
         self._by_start: dict[bytes, list[_Needle]] = {}
         for needle in sorted(needles, key=lambda one: (-len(one.data), one.data)):
@@ -94,7 +103,9 @@ class Matcher:
         self.longest = max((len(one.data) for one in needles), default=0)
         """Bytes of the longest form of any of them."""
         prefixes = sorted({one.data[:_PREFIX] for one in needles}, key=lambda one: (-len(one), one))
-        self._pattern = pattern.Pattern("|".join(pattern.quote(one) for one in prefixes)) if prefixes else None
+        self._pattern = (
+            pattern.Pattern("|".join(pattern.quote(one) for one in prefixes)) if prefixes else None
+        )
 
     def search(self, data: bytes, start: int, end: int) -> tuple[int, int] | None:
         """Where the first secret that begins in `data[start:end]` stands; of several the longest."""
@@ -104,7 +115,9 @@ class Matcher:
                 return None
             start = match.start()
             for needle in self._by_start.get(data[start : start + _INDEX], ()):
-                if data.startswith(needle.data, start) and not (needle.alone and _in_word(data, start, needle.data)):
+                if data.startswith(needle.data, start) and not (
+                    needle.alone and _in_word(data, start, needle.data)
+                ):
                     return start, start + len(needle.data)
             start += 1
         return None
@@ -124,7 +137,10 @@ def _is_short_word(value: bytes) -> bool:
 
 
 def _in_word(data: bytes, start: int, needle: bytes) -> bool:
-    before, after = data[start - 1 : start] if start else b"", data[start + len(needle) : start + len(needle) + 1]
+    before, after = (
+        data[start - 1 : start] if start else b"",
+        data[start + len(needle) : start + len(needle) + 1],
+    )
     return before.isalnum() or after.isalnum()
 
 
@@ -133,8 +149,6 @@ Replace = Callable[[bytes, int, int], bytes]
 
 _BARE_BEFORE = pattern.Pattern(r"[:=,\[\s]\z")
 _BARE_AFTER = pattern.Pattern(r"[,\]}\s]|\z")
-_YAML_BEFORE = pattern.Pattern(r"(?:[:\-,\[]|\A|\n)[ \t]+\z")
-_YAML_AFTER = pattern.Pattern(r"[ \t]{0,64}(?:[\r\n#,\]}]|\z)")
 
 
 def mask_for(content: Content) -> Replace:
@@ -154,14 +168,16 @@ def _number_or_mask(data: bytes, start: int, end: int) -> bytes:
 
 
 def _yaml_mask(data: bytes, start: int, end: int) -> bytes:
-    alone = _YAML_AFTER.match(data, end) and _YAML_BEFORE.search(data[max(0, start - 64) : start])
+    alone = may_end_scalar(data, end) and may_begin_scalar(data[max(0, start - 64) : start])
     return b'"' + MASK + b'"' if alone else MASK
 
 
 class LearnedStage:
     """Masks learned secrets in a stream."""
 
-    def __init__(self, register: SecretRegister, counts: Counter[str], content: Content, since: int = 0) -> None:
+    def __init__(
+        self, register: SecretRegister, counts: Counter[str], content: Content, since: int = 0
+    ) -> None:
         """`since`: only what was learned after that version."""
         self._register = register
         self._since = since

@@ -24,10 +24,10 @@ class Option:
 
 
 _OPTIONS = (
-    Option("p", r"mysql\w*|mariadb(?:-\w+)?|mycli|pt-[\w-]+", spaced=False),
+    Option("p", r"mysql\w*|mariadb(?:-\w+)?|mycli|pt-[\w-]+|7z[ar]?", spaced=False),
     Option(
         "p",
-        r"mydumper|myloader|dumpling|sshpass|mongo\w*|docker|podman|nerdctl|helm|7za?|7zr|sqlplus",
+        r"mydumper|myloader|dumpling|sshpass|mongo\w*|(?:docker|podman|nerdctl|helm[\s\x00]+registry)[\s\x00]+login",
         spaced=True,
     ),
     Option("w", r"ldap(?:search|modify|add|delete|whoami|compare|passwd)", spaced=True),

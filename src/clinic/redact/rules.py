@@ -29,7 +29,7 @@ class Take(enum.Enum):
     """The name of a pair whose value stands before it; group 1 is the name."""
 
     LIST_PAIR = enum.auto()
-    """A row of two in a list of rows, up to the quote of its second; group 1 is the first."""
+    """A row of two in a list of rows, up to its second; group 1 is the first, group 2 the quote of the second."""
 
     CELL = enum.auto()
     """A name and the bar or tab after it in a table of two columns; group 1 is the name, group 2 the bar."""
@@ -99,9 +99,6 @@ class Rule:
     goes_on: str = r"[\w\-]"
     """RE2 for one character: what a run goes on with."""
 
-    only: tuple[str, ...] = ()
-    """Names of the dialects it is for, empty for all."""
-
     version: int = 1
     """Grows when the rule changes."""
 
@@ -138,12 +135,6 @@ class RuleSet:
                 raise BadRule(f"rule {rule.name!r} matches nothing at all, which is everywhere")
         digest = hashlib.sha256(repr(added).encode()).hexdigest()[:12]
         return RuleSet(f"{self.version}+{digest}", self.rules + added) if added else self
-
-    def within(self, dialect: str) -> RuleSet:
-        """What applies to content of one dialect."""
-        return RuleSet(
-            self.version, tuple(rule for rule in self.rules if not rule.only or dialect in rule.only)
-        )
 
     def shapes(self) -> RuleSet:
         """Only what is known by its shape."""

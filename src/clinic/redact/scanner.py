@@ -15,7 +15,7 @@ from clinic.redact.pattern import Pattern
 from clinic.redact.readers import AHEAD, Reader, Step, Until
 from clinic.redact.rules import Hit, Program
 from clinic.redact.text import HANDLERS
-from clinic.redact.view import BEHIND, MASK, REACH, Dialect, Opening, View
+from clinic.redact.view import BEHIND, MASK, REACH, Dialect, Opening, View, may_begin_scalar, may_end_scalar
 
 FAILED_CLOSED = "failed_closed"
 """What withheld parts are counted under."""
@@ -57,8 +57,6 @@ def marker(withheld: int, note: str) -> bytes:
 
 
 _LINE_END = Pattern(r"[\r\n\x00]")
-_YAML_ALONE_BEFORE = Pattern(r"(?:\A|\n|[:\-,\[])[ \t]+\z")
-_YAML_ALONE_AFTER = Pattern(r"[ \t]{0,100}(?:[\r\n#,\]}]|\z)")
 
 
 @dataclass(slots=True)
@@ -160,7 +158,7 @@ class Scanner:
 
     def _begin(self, hit: Hit, opening: Opening) -> None:
         before = self._data[max(self._floor, opening.start - BEHIND) : opening.start]
-        alone = self._dialect.yaml and opening.mask == MASK and _YAML_ALONE_BEFORE.search(before) is not None
+        alone = self._dialect.yaml and opening.mask == MASK and may_begin_scalar(before)
         self._write_to(opening.start)
         self._at = opening.start
         self._open = _Open(hit.rule.name, opening, alone, hit.start + 1)
@@ -203,7 +201,7 @@ class Scanner:
                 self._out.append(b"\n")
             return
         mask = opening.mask
-        if current.alone and _YAML_ALONE_AFTER.match(self._data, self._at):
+        if current.alone and may_end_scalar(self._data, self._at):
             mask = b'"' + MASK + b'"'
         self._out.append(b"*" * current.length if self._dialect.fixed else mask)
         if bytes(current.sample) == MASK or (current.written and not self._masked(current)):
@@ -257,7 +255,11 @@ class Proof:
                     return Step(at, True)
                 self.fresh = False
             line_end = data.find(b"\n", at)
-            found = self.resume.search(data, at, line_end if line_end >= 0 else len(data)) if self.resume else None
+            found = (
+                self.resume.search(data, at, line_end if line_end >= 0 else len(data))
+                if self.resume
+                else None
+            )
             if found is not None:
                 return Step(found.start() + 1, True)
             if line_end < 0:

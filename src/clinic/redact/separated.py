@@ -161,5 +161,6 @@ def redact_arguments(arguments: Sequence[str], text: Text, tally: Tally) -> tupl
     masker = Arguments(text, tally)
     # Later arguments decide nothing about earlier ones, so one pass is enough.
     return tuple(
-        masker.piece(one.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape") for one in arguments
+        masker.piece(one.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        for one in arguments
     )

@@ -7,7 +7,9 @@ import base64
 from clinic.redact.rules import Rule, Take
 
 
-def _run(name: str, purpose: str, pattern: str, example: str, keeps: tuple[str, ...], goes_on: str = r"[\w\-]") -> Rule:
+def _run(
+    name: str, purpose: str, pattern: str, example: str, keeps: tuple[str, ...], goes_on: str = r"[\w\-]"
+) -> Rule:
     """A token that goes on as long as its characters come."""
     masks = ((f"x {example} y", "x *** y"), (f'"{example}"', '"***"'))
     return Rule(name, purpose, pattern, Take.RUN, masks, keeps, goes_on=goes_on, shape=True)

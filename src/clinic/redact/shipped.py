@@ -7,12 +7,13 @@ from clinic.redact.rules import Rule, RuleSet, Take
 from clinic.redact.shapes import SHAPES
 from clinic.redact.values import QUOTE
 
-_CLOSE = rf"({QUOTE}[\"'`]?|&quot;|%22|)\]?"
+_CLOSE = rf"((?:{QUOTE}){{1,2}}|&quot;|%22|)\]?"
 _NAMED = rf"[\w.\-]{{0,64}}{NOUN}{SUFFIX}"
 # A blank of SQL, also where the statement is inside a string that writes its line ends out, or has a comment.
-_WS = r"(?:\s|\\[nrt]){1,32}(?:/\*[^*]{0,64}\*/(?:\s|\\[nrt]){0,16})?"
-_MAY = r"(?:\s|\\[nrt]){0,16}"
-_GAP = r"(?:\s|\\[nrt]){0,80}"
+_BLANK = r"(?:\s|\\{1,7}[nrt])"
+_WS = rf"{_BLANK}{{1,32}}(?:/\*[^*]{{0,64}}\*/{_BLANK}{{0,16}})?"
+_MAY = rf"{_BLANK}{{0,16}}"
+_GAP = rf"{_BLANK}{{0,40}}"
 
 _KEYS = (
     Rule(
@@ -72,7 +73,7 @@ _KEYS = (
     Rule(
         "list-pair",
         "A row of a result set in JSON: a name and its value",
-        rf"[\[,]\s{{0,80}}\[\s{{0,80}}\"({_NAMED})\"\s{{0,80}},\s{{0,80}}\"",
+        rf"[\[,]\s{{0,80}}\[\s{{0,80}}\\{{0,7}}\"({_NAMED})\\{{0,7}}\"\s{{0,80}},\s{{0,80}}(\\{{0,7}}\")",
         Take.LIST_PAIR,
         masks=(('[["a","b"],["bind_root_pwd","hunter2"]]', '[["a","b"],["bind_root_pwd","***"]]'),),
         keeps=('[["token-limit","1000"]]', '{"columns":["password","user"]}', '[["user_token","name","type"]]'),
@@ -80,15 +81,16 @@ _KEYS = (
     Rule(
         "table-row",
         "A row of two columns as clients print it",
-        rf"(?m:^)(?:\||│)?[ \t]*({_NAMED})[ \t]*(?:\||│|\t)[ \t]*",
+        rf"(?m:^)(?:\||│)?[ \t]*({_NAMED})(?:[ \t]*(?:\||│|\t)[ \t]*|,)",
         Take.CELL,
         masks=(
             ("| ldap_bind_root_pwd | hunter2 |\n", "| ldap_bind_root_pwd | *** |\n"),
             ("ldap_bind_root_pwd\thunter2\n", "ldap_bind_root_pwd\t***\n"),
+            ("ldap_bind_root_pwd,hunter2\n", "ldap_bind_root_pwd,***\n"),
         ),
         keeps=(
             "| authentication_string | Value |\n", "| Password | Host | User |\n", "validate_password\tON\n",
-            "ldap_bind_root_pwd\t\n",
+            "ldap_bind_root_pwd\t\n", "password, please\n", "password,token\n",
         ),
     ),
     Rule(
@@ -118,8 +120,13 @@ _ADDRESSES = (
             ("postgres://u:p@ss@h/db", "postgres://u:***@h/db"),
         ),
         keeps=(
-            "http://127.0.0.1:2379/pd/api", "http://h:80/?mail=a@b", "http://user@host:80/", "mysql://u:xxxxx@h:3306/",
-            "http://[::1]:2379", "https://h:9090,https://g:9090", "http://h:2379 root@localhost",
+            "http://127.0.0.1:2379/pd/api",
+            "http://h:80/?mail=a@b",
+            "http://user@host:80/",
+            "mysql://u:xxxxx@h:3306/",
+            "http://[::1]:2379",
+            "https://h:9090,https://g:9090",
+            "http://h:2379 root@localhost",
         ),
     ),
     Rule(
@@ -141,10 +148,10 @@ _ADDRESSES = (
     Rule(
         "go-dsn",
         "The password in a Go data source name",
-        r"@(?:tcp|tcp6|udp|unix)\(",
+        r"@(?:tcp|tcp6|udp|unix)?\(",
         Take.DSN,
         masks=(("root:p@ss:w@tcp(127.0.0.1:4000)/test", "root:***@tcp(127.0.0.1:4000)/test"),),
-        keeps=("root@tcp(127.0.0.1:4000)/test", "root:@tcp(h)/"),
+        keeps=("root@tcp(127.0.0.1:4000)/test", "root:@tcp(h)/", "@(#) version 1:2"),
     ),
     Rule(
         "signed-url",
@@ -212,8 +219,8 @@ _COMMANDS = (
     Rule(
         "option",
         "The word after a long option that takes a password",
-        rf"(?:\A|[\s\"'\x00,\[(=])(--?[\w\-]{{0,40}}{NOUN})"
-        r"(?:[ \t]{1,16}|\x00|[\"']\s{0,8},\s{0,80}|[\"']?[ \t]{0,8}\r?\n[ \t]{0,40}-[ \t]{1,8})",
+        rf"(?:\A|[\s\"'\x00,\[(=])(--?[\w.\-]{{0,40}}{NOUN})"
+        r"(?:[ \t]{1,16}|\x00|\\{0,7}[\"']\s{0,8},\s{0,80}|[\"']?[ \t]{0,8}\r?\n[ \t]{0,40}-[ \t]{1,8})",
         Take.OPTION,
         masks=(
             ("mysqld --password hunter2 --port 1", "mysqld --password *** --port 1"),
@@ -246,10 +253,10 @@ _COMMANDS = (
     Rule(
         "directive",
         "A line of a configuration that has no sign between name and password",
-        r"(?m:^)[ \t]*(?i:requirepass|masterauth|auth_pass|bindpw|rootpw|rootbindpw)[ \t]{1,64}",
+        r"(?:\A|[\s\"'/])(?i:requirepass|masterauth|auth_pass|bindpw|rootpw|rootbindpw)[ \t]{1,64}",
         Take.VALUE,
         masks=(("requirepass foobared1\n", "requirepass ***\n"),),
-        keeps=("# requirepass is not set\n",),
+        keeps=("# requirepass is not set\n", "bindpw \n"),
     ),
     Rule(
         "netrc",
@@ -317,7 +324,6 @@ _PACKED = Rule(
          '{"value":"eyJwYXNzd29yZCI6IioqKiIsInVzZXIiOiJyb290In0="}'),
     ),
     keeps=('{"start_key":"7480000000000000FF5F728000000000000001FA"}',),
-    only=("json",),
 )  # fmt: skip
 
 SHIPPED = RuleSet("1", (*SHAPES, *_KEYS, *_ADDRESSES, *_STATEMENTS, *_COMMANDS, *_HEADERS, _PACKED))

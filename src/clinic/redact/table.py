@@ -14,7 +14,9 @@ LONGEST_RECORD = 1 << 20
 """Bytes of a record of a table that holds secrets; a longer one can't be told apart and is withheld."""
 
 _NAMES = frozenset(b"variable_name name key config_key setting option parameter item".split())
-_VALUES = frozenset(b"value variable_value val setting current_value session_value global_value config_value".split())
+_VALUES = frozenset(
+    b"value variable_value val setting current_value session_value global_value config_value".split()
+)
 _OTHER = _NAMES | _VALUES | frozenset(b"host user type plugin db default".split())
 _CELL = {
     delimiter: re.compile(rb'(?s:("(?:[^"]|"")*"?[^%b]*|[^%b]*)(%b|\Z))' % (delimiter, delimiter, delimiter))
@@ -43,6 +45,9 @@ class TableStage:
         while (end := self._record_end()) >= 0:
             out += self._record(self._data[:end], b"\n")
             self._data = self._data[end + 1 :]
+        if self._delimiter and not (self._columns or self._names):
+            out += self._data
+            self._data = b""
         if len(self._data) > LONGEST_RECORD:
             self._withheld += len(self._data)
             self._data, self._seen = b"", 0
@@ -99,7 +104,9 @@ class TableStage:
                 self._names[index] = index + 1
         if len(headings) == 2:
             self._names[0] = 1
-        self._columns = {index: kind for index, one in enumerate(headings) if (kind := kind_of(one)) is not None}
+        self._columns = {
+            index: kind for index, one in enumerate(headings) if (kind := kind_of(one)) is not None
+        }
         if len(headings) == 2 and 0 in self._columns and 1 not in self._columns and headings[1] not in _OTHER:
             self._columns = {}
             return False

@@ -84,11 +84,12 @@ def _pair_reversed(view: View, hit: Hit) -> Opening | None:
     return opening(kind, exactly(view, first + match.start(1), first + match.end(1)), Where.STRUCTURE)
 
 
-_CLOSED_ROW = Pattern(r"\"\s{0,80}\]")
+_CLOSED_ROW = Pattern(r"\\{0,7}\"\s{0,80}\]")
 
 
 def _list_pair(view: View, hit: Hit) -> Opening | None:
-    kind, value = _named(view, hit), quoted(view, hit.end, b'"', lines=True)
+    quote, inside = hit.span(2)
+    kind, value = _named(view, hit), quoted(view, inside, view.data[quote:inside], lines=True)
     end = value.start + len(value.text)
     if kind is None or (len(value.text) < PEEK and not _CLOSED_ROW.match(view.data, end)):
         return None
@@ -104,10 +105,17 @@ _ROW_END = Pattern(r"[ \t]*(?:\||│)?[ \t]*(?:\r?\n|\z)")
 
 def _cell(view: View, hit: Hit) -> Opening | None:
     kind, value = _named(view, hit), until(view, hit.end, _CELL_END)
-    is_last = _ROW_END.match(view.data, value.start + len(value.text))
-    if kind is None or is_last is None or value.text.lower() in _HEADINGS:
+    is_last = len(value.text) >= PEEK or _ROW_END.match(view.data, value.start + len(value.text))
+    if kind is None or not is_last or value.text.lower() in _HEADINGS or _is_heading(view, hit, value):
         return None
     return opening(kind, value, Where.STRUCTURE)
+
+
+def _is_heading(view: View, hit: Hit, value: Value) -> bool:
+    """`password,token` is a line of headings, `password, please` a sentence."""
+    if view.data[hit.end - 1 : hit.end] != b",":
+        return False
+    return value.text[:1] in (b" ", b"") or kind_of(value.text) is not None
 
 
 _ELEMENT_END = Pattern(r"<")
@@ -127,7 +135,8 @@ def _value(view: View, hit: Hit) -> Opening | None:
         return opening(Kind.PASSWORD, quoted(view, own[1], own[0]), Where.ASSIGN)
     is_parameter = view.data[hit.start : hit.start + 1] in (b"?", b"&")
     end = QUERY_END if is_parameter else BARE_END
-    return opening(Kind.PASSWORD, until(view, skip_space(view, hit.end), end), Where.ASSIGN)
+    where = Where.ASSIGN if is_parameter else Where.PROSE
+    return opening(Kind.PASSWORD, until(view, skip_space(view, hit.end), end), where)
 
 
 _HEX = Pattern(r"0[xX][0-9A-Fa-f]*")
@@ -174,7 +183,8 @@ def _dsn(view: View, hit: Hit) -> Opening | None:
     run = before[match.start() :] if match else b""
     scheme = run.find(b"://")
     colon = run.find(b":", scheme + 3 if scheme >= 0 else 0)
-    if colon < 0:
+    user = run[scheme + 3 if scheme >= 0 else 0 : colon]
+    if colon < 0 or b"@" in user or b"/" in user:
         return None
     return opening(Kind.PASSWORD, exactly(view, hit.start - len(run) + colon + 1, hit.start), Where.ASSIGN)
 
@@ -219,7 +229,7 @@ def _client(view: View, hit: Hit) -> Opening | None:
 
 
 _WORD_END = Pattern(r"[\s\"'`,;\]})\\]")
-_REST_END = Pattern(r"[\r\n\"'`]|\\{1,15}[\"nr]|[\])}](?:\s|\z)")
+_REST_END = Pattern(r"[\r\n\"'`]|\\{1,15}[\"nr]|[\])}]{1,4}(?:[\s\"'\\]|\z)")
 _REST_SCHEMES = frozenset([b"digest", b"aws4-hmac-sha256", b"acs3-hmac-sha256", b"hawk", b"mac", b"oauth"])
 
 
@@ -282,9 +292,16 @@ def _whole(view: View, hit: Hit) -> Opening | None:
     return Opening(start, exactly(view, start, end).reader)
 
 
+# What these hold is a secret as a whole, by a rule of its own: private keys, and the API keys of Grafana.
+_OTHER_PACKED = (b"LS0tLS1CRUdJTi", b"eyJrIjoi")
+
+
 def _base64(view: View, hit: Hit) -> Opening | None:
     start = hit.span(hit.secret)[0]
-    return Opening(start, unpacked(view.again), b"") if opens_text(view.data[start : start + 256]) else None
+    text = view.data[start : start + 256]
+    if text.startswith(_OTHER_PACKED) or not opens_text(text):
+        return None
+    return Opening(start, unpacked(view.again), b"")
 
 
 HANDLERS: dict[Take, Callable[[View, Hit], Opening | None]] = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clinic.redact.keys import Kind, Where, is_secret
-from clinic.redact.pattern import Pattern
-from clinic.redact.readers import Exactly, Indented, Reader, Until, While, inside_quotes
+from clinic.redact.pattern import Pattern, quote
+from clinic.redact.readers import MULTI_LINE_LIMIT, Exactly, Indented, Reader, Until, While, inside_quotes
 from clinic.redact.view import Key, Opening, View
 
 PEEK = 256
@@ -32,7 +32,7 @@ QUERY_END = Pattern(r"[\s\x00&#\"'<>\\]|[)\]}>,;]{1,8}(?:[\s\x00]|\z)")
 
 _LINE_END = Pattern(r"[\r\n\x00]|\\[nr]|[\"'`](?:[\s,;:)\]}>]|\z)|\s#")
 _QUOTED = Pattern(rf"[ \t]{{0,64}}(?:[bBrRuU]{{0,2}}|[\w\[\]&*.:]{{0,32}}\()({QUOTE}|&quot;|&#39;|%22|%27)")
-_SPACE = Pattern(r"[ \t]{0,64}")
+_SPACE = Pattern(r"[ \t]{0,64}(?:![\w/!]{0,32}[ \t]{1,16})?")
 _ENTITY_ENDS = {
     b"&quot;": Pattern(r"&quot;|[\"<\n]"),
     b"&#39;": Pattern(r"&#39;|['<\n]"),
@@ -58,19 +58,24 @@ class Value:
     reader: Reader
     """Finds its end."""
 
+    whole: bool = False
+    """Whether it surely ends with a quote, not with its line."""
+
 
 @lru_cache(maxsize=64)
-def _inside(quote: bytes, lines: bool, doubled: bool) -> Pattern:
-    return inside_quotes(chr(quote[-1]), len(quote) - 1, lines=lines, doubled=doubled)
+def _inside(mark: bytes, lines: bool, doubled: bool) -> Pattern:
+    return inside_quotes(chr(mark[-1]), len(mark) - 1, lines=lines, doubled=doubled)
 
 
-def quoted(view: View, start: int, quote: bytes, *, lines: bool = False, doubled: bool = False) -> Value:
-    """The value that begins at `start` behind `quote`."""
-    if quote in _ENTITY_ENDS:
-        return until(view, start, _ENTITY_ENDS[quote])
-    pattern = _inside(quote, lines, doubled)
+def quoted(view: View, start: int, mark: bytes, *, lines: bool = False, doubled: bool = False) -> Value:
+    """The value that begins at `start` behind the quote `mark`."""
+    if mark in _ENTITY_ENDS:
+        return until(view, start, _ENTITY_ENDS[mark])
+    pattern = _inside(mark, lines, doubled)
     match = pattern.match(view.data, start, min(len(view.data), start + PEEK))
-    return Value(start, view.data[start : match.end() if match else start], While(pattern))
+    end = match.end() if match else start
+    # A line end within sight is the end of a cut string; a key block has its line ends at every 64 bytes.
+    return Value(start, view.data[start:end], While(pattern), view.data[end : end + 1] not in (b"\n", b""))
 
 
 def until(view: View, start: int, end: Pattern) -> Value:
@@ -92,7 +97,7 @@ def quote_at(view: View, at: int) -> tuple[bytes, int] | None:
 
 
 def skip_space(view: View, at: int) -> int:
-    """The first byte from `at` on that is no blank."""
+    """The first byte from `at` on that is no blank, and no YAML tag."""
     match = _SPACE.match(view.data, at)
     return match.end() if match else at
 
@@ -101,32 +106,66 @@ def text_value(view: View, key: Key) -> Opening | None:
     """Opens the value of a key in a text, if it is a secret."""
     if key.sign == b":" and view.data[key.after : key.after + 1] == b":":
         return None
+    many = _many_quotes(view, key)
+    if many is not None:
+        return many
     own = quote_at(view, key.after)
-    where = _where(view, key, own is not None)
     if own is not None:
-        return opening(key.kind, quoted(view, own[1], own[0], doubled=own[0] == b"'"), where)
+        return opening(key.kind, quoted(view, own[1], own[0], doubled=own[0] == b"'"), Where.ASSIGN)
+    return _bare(view, key, skip_space(view, key.after))
+
+
+_THREE = Pattern(r"\"{3}|'{3}|(?:\\\"){3}")
+
+
+@lru_cache(maxsize=64)
+def _closing(quotes: bytes, lines: bool) -> Pattern:
+    return Pattern(quote(quotes) + ("" if lines else r"|[\r\n]"))
+
+
+def _many_quotes(view: View, key: Key) -> Opening | None:
+    """A value in three quotes, or in the doubled quotes of a table's cell."""
     start = skip_space(view, key.after)
-    if start - key.after > 1 and where is Where.PROSE:
+    three = _THREE.match(view.data, start)
+    if three is not None:
+        value = until(view, three.end(), _closing(view.data[start : three.end()], True))
+        secret = opening(key.kind, value, Where.ASSIGN)
+        return Opening(value.start, value.reader, limit=MULTI_LINE_LIMIT) if secret else None
+    half = key.quote[: len(key.quote) // 2]
+    if not half or key.quote != half * 2 or not view.data.startswith(key.quote, start):
         return None
-    block = _BLOCK.match(view.data, key.after) if where is Where.LINE else None
-    if block is not None:
-        return Opening(block.end(), Indented(block.end(1) - block.start(1) - 1))
-    return _bare(view, key, start, where)
+    return opening(key.kind, until(view, start + len(key.quote), _closing(key.quote, False)), Where.ASSIGN)
 
 
-def _bare(view: View, key: Key, start: int, where: Where) -> Opening | None:
-    if _CONTAINER.match(view.data, start):
+_JSON_NUMBER = Pattern(r"(\d{1,64}|\*\*\*)\s{0,16}[,}\]]")
+
+
+def _bare(view: View, key: Key, start: int) -> Opening | None:
+    data, lead = view.data, view.data[key.start - 1 : key.start] if key.start > view.floor else b""
+    if _CONTAINER.match(data, start):
         return None
-    lead = view.data[key.start - 1 : key.start] if key.start > view.floor else b""
-    if view.data[start : start + 1] == b"[" and view.data[start + 1 : start + 2] in (b'"', b"'", b"\\"):
+    where, on_line = _where(view, key)
+    if data[start : start + 1] == b"[" and data[start + 1 : start + 2] in (b'"', b"'", b"\\", b"*"):
         return opening(key.kind, until(view, start + 1, _LIST_END), where)
+    number = _JSON_NUMBER.match(data, start) if key.quote and key.sign == b":" else None
+    if number is not None:
+        return opening(key.kind, exactly(view, start, number.end(1)), where)
     if lead in (b'"', b"'") and not key.quote and key.sign in (b"=", b":") and start == key.after:
         return opening(key.kind, quoted(view, start, _enclosing(view, key.start)), where)
-    if lead in (b"?", b"&"):
+    if lead in (b"?", b"&") and key.sign == b"=":
         return opening(key.kind, until(view, start, QUERY_END), where)
-    if where is Where.LINE and key.kind in (Kind.PASSWORD, Kind.SECRET):
-        return opening(key.kind, until(view, start, _LINE_END), where)
+    if on_line:
+        return _line(view, key, start, where)
     return opening(key.kind, until(view, start, view.dialect.bare_end), where)
+
+
+def _line(view: View, key: Key, start: int, where: Where) -> Opening | None:
+    """The value of a line that looks like YAML."""
+    block = _BLOCK.match(view.data, key.after)
+    if block is not None:
+        return Opening(block.end(), Indented(block.end(1) - block.start(1) - 1))
+    end = _LINE_END if key.kind in (Kind.PASSWORD, Kind.SECRET) else view.dialect.bare_end
+    return opening(key.kind, until(view, start, end), where)
 
 
 def _enclosing(view: View, at: int) -> bytes:
@@ -137,24 +176,25 @@ def _enclosing(view: View, at: int) -> bytes:
     return view.data[first:at]
 
 
-def _where(view: View, key: Key, is_quoted: bool) -> Where:
-    if key.sign != b":" or key.quote or is_quoted:
-        return Where.ASSIGN
-    if view.data[key.after : key.after + 1] not in (b" ", b"\t", b""):
-        return Where.ASSIGN
+def _where(view: View, key: Key) -> tuple[Where, bool]:
+    """What an unquoted value stands behind, and whether its key begins a line."""
+    if key.sign != b":" or key.quote or view.data[key.after : key.after + 1] not in (b" ", b"\t", b""):
+        return Where.ASSIGN, False
     before = view.before(key.start, 128)
     starts_line = len(before) < 128 and view.line_start(key.start) == key.start - len(before)
     lead = _LINE_LEAD.search(before)
     if lead is not None and (lead.start() > 0 or before[:1] in (b"\n", b"\\") or starts_line):
-        return Where.LINE
-    return Where.PROSE
+        return Where.LINE, True
+    # No sentence has a word like `smtp_auth_secret` or `clientSecret`.
+    is_name = any(sign in key.name for sign in (b"_", b"-", b".")) or key.name[1:].lower() != key.name[1:]
+    return (Where.LINE if is_name else Where.PROSE), False
 
 
 _KEY_BLOCK = Pattern(r"[\s\"'\\]{0,16}-----BEGIN[ +%]")
 
 
 def opening(kind: Kind, value: Value, where: Where) -> Opening | None:
-    """Opens a value if it is a secret. A PEM block has a rule of its own, which knows where it ends."""
-    if _KEY_BLOCK.match(value.text) or not is_secret(kind, value.text, where):
+    """Opens a value if it is a secret. A PEM block over lines has a rule of its own, which knows where it ends."""
+    if (_KEY_BLOCK.match(value.text) and not value.whole) or not is_secret(kind, value.text, where):
         return None
     return Opening(value.start, value.reader)

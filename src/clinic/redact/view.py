@@ -95,6 +95,20 @@ class View:
         return lowest if lowest == 0 or self.data[lowest - 1] == 0x0A else -1
 
 
+_ALONE_BEFORE = Pattern(r"[:\-,\[{][ \t]+\z|[,\[]\z|:[ \t]*\r?\n[ \t]+\z")
+_ALONE_AFTER = Pattern(r"[ \t]{0,100}(?:[\r\n#,\]}]|\z)")
+
+
+def may_begin_scalar(before: bytes) -> bool:
+    """Whether a plain YAML scalar may begin behind `before`, where a bare mask would be an alias."""
+    return _ALONE_BEFORE.search(before) is not None
+
+
+def may_end_scalar(data: bytes, at: int) -> bool:
+    """Whether a plain YAML scalar may end at `at`."""
+    return _ALONE_AFTER.match(data, at) is not None
+
+
 Structural = Callable[[View, Key], "Opening | bool"]
 """Opens the value of a key where the format says that it is one: the opening; True where it is one and its value is
 no secret; False where this is no place for a key of the format, so that it is read as text."""
