@@ -7,12 +7,10 @@ The last line sums up all of them. A Python that is not there is listed as not r
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,8 +127,8 @@ def main(arguments: list[str]) -> int:
         results.append(run_suite(Path(sys.executable), here, "all", "not soak", quiet=False))
     others = {version: path for version, path in interpreters().items() if version != here}
     print(f"\nThe quick tests on Python {', '.join(sorted(others)) or 'no other version'} ...", flush=True)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        ends = list(pool.map(run_other, others.keys(), others.values()))
+    # One after the other: discovery looks at every process of the machine, also at those of another run's tests.
+    ends = [run_other(version, path) for version, path in others.items()]
     results += [end for end in ends if isinstance(end, Result)]
     not_run = [end for end in ends if isinstance(end, str)]
     not_run += [
