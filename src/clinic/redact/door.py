@@ -94,6 +94,11 @@ class Redactor:
         self._shapes = _program(self._rules.shapes())
 
     @property
+    def register(self) -> SecretRegister:
+        """The secrets that it knows."""
+        return self._register
+
+    @property
     def version(self) -> str:
         """Of the rules, for the manifest."""
         return self._rules.version
