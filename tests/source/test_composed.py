@@ -172,3 +172,14 @@ def test_an_input_with_a_gap_is_used_up_to_the_gap() -> None:
 def test_the_plan_shows_each_input_once() -> None:
     look: Callable[[], Given] = lambda: Given({"/proc/stat": b""})  # noqa: E731 - two equal sources
     assert make(before=look(), after=look()).what == "given /proc/stat"
+
+
+def test_inputs_can_follow_from_what_the_first_ones_said(doors: Doors) -> None:
+    """The files that a configuration names are known only once it was read."""
+
+    def named(held: Mapping[str, bytes]) -> Iterator[tuple[str, Source]]:
+        yield from ((name, text(name.upper().encode())) for name in held["names"].decode().split())
+
+    source = Composed("db-1", (("names", text(b"a b")),), join, then=named)
+    [part] = source.open(doors)
+    assert b"".join(chunk for chunk in part.chunks if isinstance(chunk, bytes)) == b"names=a b;a=A;b=B"

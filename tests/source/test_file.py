@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clinic.errors import Partial, Skip
+from clinic.kinds import Content
 from clinic.outcome import Reason
 from clinic.source.base import Source
 from clinic.source.file import File, Files
@@ -248,3 +249,21 @@ def test_pieces_are_bounded(doors: Any, place: Path) -> None:
     (place / "big").write_bytes(bytes(2 * MIB))
     [part] = File("here", f"{place}/big").open(doors)
     assert max(len(chunk) for chunk in part.chunks if isinstance(chunk, bytes)) <= 256 * KIB
+
+
+def test_names_can_be_told_below_a_directory(read_parts: ReadParts, place: Path) -> None:
+    """What is elsewhere keeps its whole path."""
+    (place / "conf").mkdir()
+    (place / "conf" / "tidb.toml").write_text("a = 1\n")
+    (place / "other.toml").write_text("b = 2\n")
+    source = Files("here", (f"{place}/conf/*", f"{place}/*.toml"), below=f"{place}/conf")
+    assert read_parts(source) == {"tidb.toml": b"a = 1\n", f"{place}/other.toml": b"b = 2\n"}
+
+
+def test_the_ending_can_tell_the_format(doors: Any, place: Path) -> None:
+    """So that one folder of configuration gets the right redactor for each file; without it the item's is for all."""
+    for name in ("a.toml", "b.yml", "c.cnf", "d.sh", "e.JSON"):
+        (place / name).write_text("x\n")
+    told = [part.content for part in Files("here", (f"{place}/*",), telling=True).open(doors)]
+    assert told == [Content.TOML, Content.YAML, Content.INI, None, Content.JSON]
+    assert {part.content for part in Files("here", (f"{place}/*",)).open(doors)} == {None}

@@ -12,7 +12,7 @@ from clinic.errors import Failed, ItemError
 from clinic.host.base import Host
 from clinic.outcome import Reason
 from clinic.secret import SecretRegister
-from clinic.source.base import Ran
+from clinic.source.base import CONTROL, Ran
 from clinic.window import Window
 
 T = TypeVar("T")
@@ -58,9 +58,9 @@ class Common:
         return cast("T", slot.value)
 
     def host(self, name: str) -> Host:
-        """The door to the machine called `name`."""
+        """The door to the machine called `name`; `CONTROL` is this one, whatever the cluster's are called."""
         try:
-            machine = self.cluster.machine(name)
+            machine = Machine(CONTROL, local=True) if name == CONTROL else self.cluster.machine(name)
         except KeyError:
             raise Failed(Reason.NOT_FOUND, f"the cluster has no host {name!r}") from None
         return self.shared(("host", name), lambda: self._connect(machine))

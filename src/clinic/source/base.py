@@ -16,6 +16,9 @@ from clinic.window import Window
 
 T = TypeVar("T")
 
+CONTROL = "control"
+"""What the machine that Clinic runs on is called, whether or not it is one of the cluster's: TiUP's files are there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -101,7 +104,7 @@ class Doors(Protocol):
         ...
 
     def host(self, name: str) -> Host:
-        """The door to a machine of the cluster. Raises `ItemError` when it can't be opened."""
+        """The door to a machine of the cluster, or to `CONTROL`. Raises `ItemError` when it can't be opened."""
         ...
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:

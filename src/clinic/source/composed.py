@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ class Composed(Source):
     """What `build` makes of the bytes of `inputs`, which are read one after another."""
 
     host: str
-    """Name of the machine that the inputs are read on."""
+    """Name of the machine that the inputs are read on; empty where they come from a server: that of the first."""
 
     inputs: tuple[tuple[str, Source], ...]
     """Each source with the name under which `build` gets its bytes.
@@ -41,12 +41,17 @@ class Composed(Source):
     needs: frozenset[str] = frozenset()
     """Names of inputs without which there is nothing to build: their error is then the item's."""
 
+    then: Callable[[Mapping[str, bytes]], Iterable[tuple[str, Source]]] | None = field(
+        default=None, compare=False
+    )
+    """Pure. Further inputs, known only once the first ones were read: the files that a configuration names."""
+
     seconds: float = 30.0
     """For the whole; no single input may take more than its own source allows."""
 
     @property
     def lane(self) -> str:
-        return f"host:{self.host}"
+        return f"host:{self.host}" if self.host else self.inputs[0][1].lane
 
     @property
     def what(self) -> str:
@@ -73,7 +78,7 @@ class Composed(Source):
     def _chunks(self, doors: Doors) -> Iterator[bytes]:
         held: dict[str, bytes] = {}
         lost: list[str] = []
-        for name, source in self.inputs:
+        for name, source in self._inputs(held):
             error = _read(name, source, doors, held)
             if error is None:
                 continue
@@ -86,6 +91,11 @@ class Composed(Source):
         if lost:
             raise Partial(Reason.SOME_FILES, "made without " + "; ".join(lost))
 
+    def _inputs(self, held: Mapping[str, bytes]) -> Iterator[tuple[str, Source]]:
+        yield from self.inputs
+        if self.then is not None:
+            yield from self.then(dict(held))
+
 
 def _matters(error: ItemError) -> bool:
     """Whether it is a fault, and not merely that a machine has no such file or tool, or no right to it."""
@@ -95,7 +105,7 @@ def _matters(error: ItemError) -> bool:
 def _read(name: str, source: Source, doors: Doors, held: dict[str, bytes]) -> ItemError | None:
     """Put what `source` gives into `held`; the first error that was met."""
     first: ItemError | None = None
-    inner = _InnerDoors(doors, source.deadline)
+    inner = InnerDoors(doors, source.deadline)
     try:
         for part in source.open(inner):
             data = bytearray()
@@ -146,8 +156,8 @@ class _Within(Deadline):
 
 
 @dataclass(frozen=True)
-class _InnerDoors:
-    """The doors of the whole item, with the clock of one input."""
+class InnerDoors:
+    """The doors of the whole item, with a shorter clock: that of one source among several."""
 
     outer: Doors
     """The item's own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
@@ -9,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Skip
 from clinic.host.base import FileInfo, FileKind, Host, Reader
+from clinic.kinds import Content
 from clinic.outcome import Reason
 from clinic.source.base import Chunk, Doors, Estimate, Gap, Part, Ran, Source
 from clinic.source.patterns import find_all, require_words
@@ -24,6 +26,11 @@ _EDGE = 64 * KIB
 """How far from a cut a line's end is looked for."""
 
 _PSEUDO = ("/proc/", "/sys/")
+
+_FORMATS = {
+    ".toml": Content.TOML, ".yml": Content.YAML, ".yaml": Content.YAML, ".json": Content.JSON, ".ini": Content.INI,
+    ".cnf": Content.INI, ".conf": Content.INI, ".service": Content.INI, ".env": Content.ENV,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,12 @@ class Files(Source):
     room: int | None = None
     """Most bytes to take in all; those that changed last come first, and what gets none is on record."""
 
+    below: str = ""
+    """A directory: what is in it is named by its path from there."""
+
+    telling: bool = False
+    """Whether the ending of a file's name tells its format, where that is another than the item's."""
+
     def __post_init__(self) -> None:
         require_words(self.patterns, "patterns")
 
@@ -146,7 +159,7 @@ class Files(Source):
             chosen = self._chosen(found)
             rooms = _rooms(chosen, self.room)
             for info in sorted(chosen, key=lambda info: info.path):
-                yield Part(_part(host, info.path, rooms[info.path], doors.deadline), info.path)
+                yield self._as_part(host, info.path, rooms[info.path], doors.deadline)
                 taken += 1
             outcome = plural(taken, "file")
         except ItemError as error:
@@ -160,6 +173,11 @@ class Files(Source):
             raise Partial(
                 Reason.SOME_FILES, f"{len(found)} files match; the {self.limit} that changed last are taken"
             )
+
+    def _as_part(self, host: Host, path: str, room: int | None, deadline: Deadline) -> Part:
+        name = path.removeprefix(self.below.rstrip("/") + "/") if self.below else path
+        content = _FORMATS.get(posixpath.splitext(path)[1].lower()) if self.telling else None
+        return Part(_part(host, path, room, deadline), name, content)
 
     def narrow(self, size: int) -> Source:
         """The files that changed last, as far as `size` goes; the last of them as head and tail."""

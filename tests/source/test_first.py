@@ -1,0 +1,151 @@
+"""Of several sources the first that answers is taken, and each that does not costs its own time only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from clinic.deadline import Deadline
+from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut
+from clinic.outcome import Reason
+from clinic.source.base import Chunk, Doors, Estimate, Part, Source
+from clinic.source.composed import Composed
+from clinic.source.first import First
+
+DOWN = Retryable(Reason.UNREACHABLE, "pd-1: connection refused", fix="start it")
+NO_LEADER = Retryable(Reason.BAD_ANSWER, "pd-2: 503 no leader")
+UNKNOWN = Skip(Reason.NOT_APPLICABLE, "pd-3 has no such path")
+
+
+@dataclass(frozen=True)
+class Said(Source):
+    """Says these chunks, then raises."""
+
+    chunks: tuple[bytes, ...] = ()
+    error: ItemError | None = None
+    hangs: bool = False
+    seconds: float = 5.0
+    server: str = "server:a:1"
+
+    @property
+    def lane(self) -> str:
+        return self.server
+
+    @property
+    def what(self) -> str:
+        return f"ask {self.server}"
+
+    @property
+    def deadline(self) -> float | None:
+        return self.seconds
+
+    def plan(self, doors: Doors) -> Estimate:
+        return Estimate(len(self.chunks), impossible=None if self.chunks else self.error)
+
+    def open(self, doors: Doors) -> Iterator[Part]:
+        yield Part(self._chunks(doors))
+
+    def _chunks(self, doors: Doors) -> Iterator[Chunk]:
+        while self.hangs:
+            doors.deadline.pause(0.005)
+        yield from self.chunks
+        if self.error is not None:
+            raise self.error
+
+
+class Clock:
+    """Doors of which only the clock is used."""
+
+    def __init__(self) -> None:
+        self.deadline = Deadline(10)
+
+
+def read(source: Source) -> tuple[bytes, ItemError | None]:
+    """All bytes, and what it ended with."""
+    got = bytearray()
+    doors = Clock()
+    try:
+        for part in source.open(doors):  # type: ignore[arg-type]  # nothing but the clock is asked for
+            for chunk in part.chunks:
+                assert isinstance(chunk, bytes)
+                got += chunk
+    except ItemError as error:
+        return bytes(got), error
+    return bytes(got), None
+
+
+def test_the_first_that_answers_is_taken_and_no_other_is_asked() -> None:
+    assert read(First((Said((b"a", b"b")), Said((b"never",), hangs=True)))) == (b"ab", None)
+
+
+def test_one_that_is_down_is_passed_over() -> None:
+    assert read(First((Said(error=DOWN), Said((b"second",))))) == (b"second", None)
+
+
+def test_one_that_hangs_costs_its_own_deadline_only() -> None:
+    assert read(First((Said(hangs=True, seconds=0.02), Said((b"second",))))) == (b"second", None)
+
+
+def test_one_that_answers_with_nothing_is_passed_over() -> None:
+    assert read(First((Said(), Said((b"second",))))) == (b"second", None)
+
+
+def test_an_answer_that_breaks_off_is_kept_as_what_it_is() -> None:
+    broken = Partial(Reason.TRUNCATED, "cut")
+    assert read(First((Said((b"half",), broken), Said((b"second",))))) == (b"half", broken)
+
+
+def test_when_none_answers_the_one_that_was_reached_decides_and_all_are_told() -> None:
+    got, error = read(First((Said(error=UNKNOWN), Said(error=DOWN))))
+    assert got == b""
+    assert isinstance(error, Skip)
+    assert error.reason is Reason.NOT_APPLICABLE
+    assert error.message == "pd-3 has no such path; pd-1: connection refused"
+
+
+def test_when_none_is_reached_it_may_be_tried_again() -> None:
+    _, error = read(First((Said(error=DOWN), Said(error=DOWN))))
+    assert error is not None
+    assert (type(error), error.message, error.fix) == (Retryable, "pd-1: connection refused", "start it")
+
+
+def test_the_last_word_is_that_of_the_last_server_that_spoke() -> None:
+    _, error = read(First((Said(error=UNKNOWN), Said(error=NO_LEADER))))
+    assert isinstance(error, Retryable)
+
+
+def test_all_of_them_silent_is_nothing() -> None:
+    assert read(First((Said(), Said()))) == (b"", None)
+
+
+def test_it_ends_with_its_item() -> None:
+    doors = Clock()
+    doors.deadline = Deadline(0.02)
+    with pytest.raises(TimedOut):
+        list(First((Said(hangs=True), Said((b"late",)))).open(doors))  # type: ignore[arg-type]  # as above
+
+
+def test_the_plan_is_that_of_the_first_possible_one() -> None:
+    source = First((Said(error=DOWN), Said((b"a", b"b"))))
+    assert source.plan(Clock()) == Estimate(2)  # type: ignore[arg-type]  # as above
+    assert First((Said(error=DOWN),)).plan(Clock()).impossible is DOWN  # type: ignore[arg-type]  # as above
+
+
+def test_it_stands_in_the_lane_of_the_first_and_says_what_all_would_do() -> None:
+    source = First((Said(), Said(server="server:b:2")))
+    assert (source.lane, source.what) == ("server:a:1", "ask server:a:1 or ask server:b:2")
+
+
+def test_nothing_to_try_is_a_mistake_of_the_author() -> None:
+    with pytest.raises(ValueError, match="must be a source"):
+        First(())
+
+
+def test_it_can_be_an_input_of_another_source() -> None:
+    source = Composed(
+        "", (("x", First((Said(error=Failed(Reason.BAD_ANSWER, "no")), Said((b"yes",))))),), lambda i: i["x"]
+    )
+    assert read(source) == (b"yes", None)
+    assert source.lane == "server:a:1"
