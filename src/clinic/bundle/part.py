@@ -97,7 +97,8 @@ class ItemWriter:
 
     def part(self, name: str = "", content: Content | None = None) -> PartWriter:
         """The next file: `name` below the item's folder, or the item's own path. Raises `Cancelled`."""
-        path = self._entry.path
+        # The path was planned before the secrets were learned that may be in it.
+        path = safe_path(self._bench.redactor.text(self._entry.path))
         if self._entry.folder:
             path = safe_path(f"{path}/{safe_path(self._bench.redactor.text(name))}")
         return self._open(
