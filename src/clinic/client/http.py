@@ -1,0 +1,339 @@
+"""The door to an HTTP server: every exchange ends in time, and no answer can fill, lead elsewhere or mislead.
+
+with Web(Address("10.0.1.5", 2379)) as pd:
+    with pd.ask("/pd/api/v1/members", deadline) as answer:
+        body = answer.read(limit)
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+import urllib.parse
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from clinic import __version__
+from clinic.client.account import Account
+from clinic.client.address import Address, read_url
+from clinic.client.tls import Tls
+from clinic.client.wire import Cut, Reach
+from clinic.deadline import Deadline
+from clinic.errors import Failed, ItemError, Partial, Retryable, TimedOut
+from clinic.outcome import Reason
+from clinic.units import KIB, MIB, human_size
+
+if TYPE_CHECKING:
+    from clinic.client.adapter import Adapter
+
+Method = Literal["GET", "POST"]
+Query = tuple[tuple[str, str], ...]
+
+SLICE = 64 * KIB
+"""Most bytes of one piece of a body. A piece is given as soon as it is there, however small."""
+
+REDIRECTS = 3
+"""Most redirects that are followed, all within one server."""
+
+PATIENCE = 15.0
+"""Seconds for which a server without a leader, or too busy, is asked again; an election takes a few."""
+
+_REFUSED_BODY = 4 * KIB
+"""Bytes of a refusal that are read for their words."""
+
+_MOVED = (301, 302, 303, 307, 308)
+_UNPACKED = ("", "identity")
+
+
+class Answer:
+    """The head of an answer with status 2xx, and its body as it comes."""
+
+    def __init__(self, raw: Any, response: Any, cut: Cut, deadline: Deadline, where: str) -> None:
+        self._raw = raw
+        self._cut = cut
+        self._deadline = deadline
+        self._where = where
+        self.status: int = response.status_code
+        self.phrase: str = response.reason or http.client.responses.get(self.status, "")
+        self.headers: Mapping[str, str] = response.headers
+        self.received = 0
+        """Bytes of the body so far."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters; empty where none was given."""
+        return self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in pieces of at most `SLICE` bytes.
+
+        Raises `Retryable` or, after the first byte, `Partial` where it ends too early; what the deadline raises.
+        """
+        while data := self._piece():
+            self.received += len(data)
+            self._deadline.moved()
+            yield data
+            self._cut.check()
+
+    def read(self, limit: int = MIB) -> bytes:
+        """The whole body. Raises `Failed` where it is longer than `limit` bytes, and as `chunks` does."""
+        body = bytearray()
+        for data in self.chunks():
+            body += data
+            if len(body) > limit:
+                text = f"{self._where} answered with more than {human_size(limit)}"
+                raise Failed(Reason.BAD_ANSWER, text)
+        return bytes(body)
+
+    def _piece(self) -> bytes:
+        left: int | None = self._raw.length_remaining
+        if left == 0:
+            return b""
+        try:
+            # Never past the announced length: old Pythons would hand out what comes after it.
+            data: bytes = self._raw.read1(SLICE if left is None else min(SLICE, left), decode_content=False)
+        except _errors() as error:
+            self._cut.check()
+            raise self._cut_short() from error
+        if not data:
+            # A connection that we shut down ends like one that ended by itself.
+            self._cut.check()
+            if left:
+                raise self._cut_short()
+        return data
+
+    def _cut_short(self) -> ItemError:
+        kind = Partial if self.received else Retryable
+        text = f"{self._where} broke off its answer after {human_size(self.received)}"
+        return kind(Reason.UNREACHABLE, text, fix="look into the server's own log")
+
+
+class Web:
+    """The door to one server. Safe to use from several threads; `close` it at the end."""
+
+    def __init__(
+        self, address: Address, tls: Tls | None = None, *, account: Account | None = None, proxy: str = ""
+    ) -> None:
+        """`tls` has the files for a server that speaks TLS, `account` what to log in with, `proxy` a proxy's URL.
+
+        Raises `ValueError` for a proxy's URL that is none, or holds a password.
+        """
+        if proxy:
+            read_url(proxy)
+        self.address = address
+        self._tls = tls if tls is not None else Tls()
+        self._account = account
+        self._proxy = proxy
+        self._reach = Reach(address)
+        self._lock = threading.Lock()
+        self._adapter: Adapter | None = None
+        self._failing: dict[str, float] = {}
+        self._waits: dict[str, float] = {}
+
+    def __enter__(self) -> Web:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        with self._lock:
+            adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            adapter.close()
+
+    @contextmanager
+    def ask(
+        self,
+        path: str,
+        deadline: Deadline,
+        *,
+        method: Method = "GET",
+        query: Query = (),
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Generator[Answer, None, None]:
+        """Ask and give the answer; the exchange is over, one way or the other, when the block is left.
+
+        Raises `Retryable` where the server can't be reached, or is not ready (then `wait` tells how long), `Skip`
+        where it refuses us or knows no such page, `Failed` for every other status and for what is no HTTP.
+        """
+        target = f"{self.address.url}{require_path(path)}" + (
+            f"?{urllib.parse.urlencode(query)}" if query else ""
+        )
+        self._reach.require_up()
+        with ExitStack() as stack:
+            cut = stack.enter_context(Cut(deadline, first=self._reach.first))
+            for _ in range(REDIRECTS + 1):
+                answer = self._send(stack, cut, deadline, method, target, body, headers or {})
+                if answer.status not in _MOVED:
+                    self._require_good(answer, f"{method} {target}", path)
+                    break
+                target = self._next(answer, target, method)
+            else:
+                raise Failed(Reason.BAD_ANSWER, f"{self.address} redirects more than {REDIRECTS} times")
+            yield answer
+
+    def fetch(self, path: str, deadline: Deadline, *, limit: int = 16 * MIB, query: Query = ()) -> bytes:
+        """The whole body of a GET, at most `limit` bytes. Raises as `ask` and `Answer.read` do."""
+        with self.ask(path, deadline, query=query) as answer:
+            return answer.read(limit)
+
+    def wait(self, path: str) -> float | None:
+        """Seconds after which to ask for `path` again, when its answer was that the server is not ready."""
+        with self._lock:
+            return self._waits.pop(path, None)
+
+    def _send(
+        self,
+        stack: ExitStack,
+        cut: Cut,
+        deadline: Deadline,
+        method: Method,
+        url: str,
+        body: str,
+        headers: Mapping[str, str],
+    ) -> Answer:
+        from clinic.client.adapter import Line
+
+        request = self._request(method, url, body, headers)
+        account = self._account
+        with account.trying(str(self.address), deadline) if account is not None else nullcontext():
+            try:
+                response = self._connections().exchange(
+                    request, Line(self._reach, deadline, cut), self._proxy
+                )
+            except _errors() as error:
+                self._give_up(cut)
+                raise self._broken(error) from error
+            stack.callback(response.raw.close)
+            self._reach.answered()
+            cut.answered()
+            deadline.moved()
+            answer = Answer(response.raw, response, cut, deadline, str(self.address))
+            if answer.status == 401:
+                raise self._unknown(answer, f"{method} {url}")
+        return answer
+
+    def _unknown(self, answer: Answer, what: str) -> ItemError:
+        """The server does not accept our account, or wants one."""
+        from clinic.client.refusal import refusal
+
+        if self._account is not None:
+            self._account.refused(str(self.address))
+        return refusal(answer.status, answer.phrase, _beginning(answer), what).error
+
+    def _give_up(self, cut: Cut) -> None:
+        try:
+            cut.check()
+        except TimedOut:
+            self._reach.silent()
+            raise
+
+    def _request(self, method: Method, url: str, body: str, headers: Mapping[str, str]) -> Any:
+        import requests
+
+        sent = {
+            "User-Agent": f"clinic/{__version__}", "Accept": "*/*",
+            # A packed answer could unpack to any size.
+            "Accept-Encoding": "identity",
+            **headers,
+        }  # fmt: skip
+        if body:
+            sent.setdefault("Content-Type", "application/json")
+        if self._account is not None:
+            sent["Authorization"] = self._account.header.reveal()
+        return requests.Request(method, url, headers=sent, data=body.encode() or None).prepare()
+
+    def _connections(self) -> Adapter:
+        from clinic.client.adapter import Adapter
+
+        with self._lock:
+            if self._adapter is None:
+                self._adapter = Adapter(self._tls.context() if self.address.tls else None)
+            return self._adapter
+
+    def _broken(self, error: Exception) -> ItemError:
+        from clinic.client.refusal import broken
+
+        return broken(error, str(self.address), self._tls if self.address.tls else None)
+
+    def _require_good(self, answer: Answer, what: str, path: str) -> None:
+        from clinic.client.refusal import refusal
+
+        packed = answer.headers.get("Content-Encoding", "").strip().lower()
+        if packed not in _UNPACKED:
+            raise Failed(
+                Reason.BAD_ANSWER, f"{what} was answered packed ({packed[:20]}), which was not asked for"
+            )
+        if 200 <= answer.status < 300:
+            self._ready(path)
+            return
+        after = answer.headers.get("Retry-After", "")
+        refused = refusal(answer.status, answer.phrase, _beginning(answer), what, after)
+        if refused.wait is not None and not self._patient(path, refused.wait):
+            raise Failed(refused.error.reason, refused.error.message)
+        raise refused.error
+
+    def _ready(self, path: str) -> None:
+        """What it was waited for, if it was, is over as soon as one of the paths that failed is answered."""
+        with self._lock:
+            if path in self._failing:
+                self._failing.clear()
+
+    def _patient(self, path: str, wait: float) -> bool:
+        """Whether the server may still become ready: not once it has been unready for `PATIENCE`."""
+        now = time.monotonic()
+        with self._lock:
+            self._failing.setdefault(path, now)
+            patient = now - min(self._failing.values()) < PATIENCE
+            if patient:
+                self._waits[path] = wait
+        return patient
+
+    def _next(self, answer: Answer, url: str, method: Method) -> str:
+        """The URL that a redirect names. Raises `Failed` where it leads to another server."""
+        named = answer.headers.get("Location", "")
+        try:
+            address, path = read_url(urllib.parse.urljoin(url, named))
+        except ValueError as error:
+            raise Failed(Reason.BAD_ANSWER, f"{self.address} redirects to what is no URL: {error}") from error
+        if address != self.address or method != "GET":
+            text = f"{self.address} redirects to {address.url}, which is not followed"
+            raise Failed(Reason.BAD_ANSWER, text, fix="name the server that answers itself")
+        return address.url + require_path(path)
+
+
+def require_path(path: str) -> str:
+    """`path` when it is one that stays on its server. Raises `Failed`."""
+    if not path.startswith("/") or not path.isascii() or any(char <= " " or char == "#" for char in path):
+        raise Failed(Reason.UNSAFE, f"{path!r} is no path of a URL")
+    return path
+
+
+def _beginning(answer: Answer) -> bytes:
+    """As much of a refusal as is there and small; that it is cut or late is no news."""
+    body = bytearray()
+    with suppress(Partial, Retryable, TimedOut):
+        for data in answer.chunks():
+            body += data
+            if len(body) >= _REFUSED_BODY:
+                break
+    return bytes(body[:_REFUSED_BODY])
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What requests, urllib3 and http.client raise for a broken exchange."""
+    import requests
+    import urllib3
+
+    return (
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        OSError,
+        ValueError,
+    )
