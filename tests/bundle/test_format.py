@@ -63,19 +63,23 @@ def test_the_printed_id_is_the_bundles(commands: list[str], sealed: Seal) -> Non
     assert shell(commands[1], made.path)[1].split()[0] == made.bundle_id
 
 
-@pytest.mark.parametrize(
-    ("damage", "at", "told"),
-    [
-        (lambda root: (root / "h1/os.txt").write_bytes(b"Debiam\n"), 0, "h1/os.txt: FAILED"),
-        (lambda root: (root / "h1/os.txt").unlink(), 0, "h1/os.txt"),
-        (lambda root: (root / "SHA256SUMS").write_bytes(b"nonsense\n"), 0, "no properly formatted"),
-        (lambda root: (root / "h1/more.txt").write_bytes(b""), 2, "h1/more.txt\n"),
-        (lambda root: (root / "h1/os.txt").unlink(), 2, "\th1/os.txt\n"),
-        (lambda root: (root / "h1/link").symlink_to("/etc/passwd"), 3, "./h1/link\n"),
-        (lambda root: (root / "h1/empty").mkdir(), 3, "./h1/empty\n"),
-        (lambda root: (root / "h1/tidb.log.zst").write_bytes(b"not zstd"), 5, "tidb.log.zst"),
-    ],
-)
+def _link(root: Path) -> None:
+    (root / "h1/link").symlink_to("/etc/passwd")
+
+
+DAMAGE: list[tuple[Callable[[Path], object], int, str]] = [
+    (lambda root: (root / "h1/os.txt").write_bytes(b"Debiam\n"), 0, "h1/os.txt: FAILED"),
+    (lambda root: (root / "h1/os.txt").unlink(), 0, "h1/os.txt"),
+    (lambda root: (root / "SHA256SUMS").write_bytes(b"nonsense\n"), 0, "no properly formatted"),
+    (lambda root: (root / "h1/more.txt").write_bytes(b""), 2, "h1/more.txt\n"),
+    (lambda root: (root / "h1/os.txt").unlink(), 2, "\th1/os.txt\n"),
+    (_link, 3, "./h1/link\n"),
+    (lambda root: (root / "h1/empty").mkdir(), 3, "./h1/empty\n"),
+    (lambda root: (root / "h1/tidb.log.zst").write_bytes(b"not zstd"), 5, "tidb.log.zst"),
+]
+
+
+@pytest.mark.parametrize(("damage", "at", "told"), DAMAGE)
 def test_the_commands_find_what_is_wrong(
     commands: list[str], root: Path, damage: Callable[[Path], object], at: int, told: str
 ) -> None:

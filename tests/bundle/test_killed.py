@@ -43,7 +43,7 @@ def run(*arguments: object) -> str:
 
 def storm(place: Path, redactor: Redactor, victim: ModuleType, count: int, seed: str) -> None:
     """Kill as often, and look at each bundle that is left."""
-    assert int(run("storm", place, count, seed)) > count // 2
+    assert int(run("storm", place, count, seed)) >= count // 5, "the kills came too late to say anything"
     for number in range(count):
         complete(place / str(number), redactor, victim)
 

@@ -61,12 +61,17 @@ def content(path: str) -> bytes:
     return b"".join(LINE % at for at in range(10 ** (number % 5) * 2))
 
 
+def write_own(writer: BundleWriter, planned: Entry) -> None:
+    """Collect one item of a storm."""
+    write(writer, planned, content(planned.path))
+
+
 def collect(root: Path) -> None:
     """Collect a storm's items into `root`, four at a time, and seal."""
     plan = header(*(f"h{number % 3}/{number}.log" for number in range(ITEMS)))
     with BundleWriter.create(root, plan, Redactor(SecretRegister()), reserve=0) as writer:
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda planned: write(writer, planned, content(planned.path)), plan.entries))
+            list(pool.map(partial(write_own, writer), plan.entries))
         writer.derived("SUMMARY.txt", b"all is well\n")
         writer.seal()
 

@@ -63,16 +63,23 @@ class Folder:
             except FileExistsError:
                 pass
         folder = cls._open(root, owner)
-        if os.listdir(folder._number):
+        try:
+            folder.require_empty()
+            with disk_errors(root):
+                os.fchmod(folder._number, 0o700)
+                folder._give(folder._number)
+        except BaseException:
             folder.close()
+            raise
+        return folder
+
+    def require_empty(self) -> None:
+        """Raise `UsageError`, naming `--resume`, when there is more in it than its own lock."""
+        if set(os.listdir(self._number)) - {LOCK}:
             raise UsageError(
-                f"{root} is not empty",
+                f"{self.root} is not empty",
                 hint="name another directory with -o, or complete a bundle with --resume DIR",
             )
-        with disk_errors(root):
-            os.fchmod(folder._number, 0o700)
-            folder._give(folder._number)
-        return folder
 
     @classmethod
     def existing(cls, root: Path, owner: tuple[int, int] | None) -> Folder:

@@ -9,6 +9,7 @@ from clinic.bundle.codec import decode, dump, load, map_texts
 from clinic.bundle.journal import Header
 from clinic.bundle.layout import safe_path
 from clinic.bundle.manifest import Manifest
+from clinic.bundle.record import Entry
 from clinic.errors import BadBundle
 from clinic.kinds import Content
 from clinic.redact import Redactor
@@ -46,13 +47,17 @@ class Masker:
         return map_texts(value, self.text, _OURS)
 
     def header(self, header: Header) -> Header:
-        """A journal's header with the secrets in its texts and paths masked."""
-        entries = tuple(replace(entry, path=self.path(entry.path)) for entry in header.entries)
-        masked = self.value(replace(header, entries=entries))
+        """A journal's header with the secrets in its texts masked; the paths of the plan stay."""
+        masked = self.value(header)
         seen = self._whole(Header, masked)
         if seen is None:
             return replace(masked, run=replace(masked.run, options={}))
         return replace(masked, run=seen.run)
+
+    def entry(self, entry: Entry) -> Entry:
+        """An entry with the secrets in its path masked."""
+        path = self.path(entry.path)
+        return entry if path == entry.path else replace(entry, path=path)
 
     def manifest(self, manifest: Manifest) -> Manifest:
         """A manifest with the secrets in its texts masked, those too that only their key gives away."""

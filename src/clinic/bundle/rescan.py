@@ -45,7 +45,7 @@ class Rescan:
             changed = self._derived(placed, version) or changed
         for path, record in list(self._shelf.records.items()):
             masked = self._masker.value(record)
-            masked = replace(masked, entry=replace(masked.entry, path=self._masker.path(path)))
+            masked = replace(masked, entry=self._masker.entry(masked.entry))
             if masked != record:
                 self._shelf.replace(path, masked)
                 changed = True

@@ -113,7 +113,7 @@ class Sink:
     def finish(self) -> int:
         """Write what is held back; plain bytes that were taken and had to be dropped again. Raises `DiskFull`."""
         lost = 0
-        if self._stream is None and self._always and self._small:
+        if self._stream is None and self._always:
             self._begin_stream()
         if self._stream is not None:
             self._append(self._stream.flush())

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +72,8 @@ class BundleWriter:
         """Not for callers: `create` and `reopen` see to the directory first."""
         self._redactor = redactor
         self._masker = Masker(redactor)
+        # How many secrets were known when everything was looked through; nothing was yet.
+        self._known = -1
         self.header = self._masker.header(header)
         self.sealed = None
         self._folder = folder
@@ -105,6 +108,7 @@ class BundleWriter:
         folder = Folder.make(directory, owner)
         try:
             folder.lock()
+            folder.require_empty()
             writer = cls(folder, header, redactor, max_size=max_size, reserve=reserve)
         except BaseException:
             folder.close()
@@ -224,9 +228,16 @@ class BundleWriter:
         """
         with self._lock:
             self._unseal()
-            if Rescan(self._store, self._shelf, self._names, self._redactor, self._masker).run():
-                self.header = self._masker.header(self.header)
+            version = self._redactor.register.version
+            if version == self._known:
+                return
+            changed = Rescan(self._store, self._shelf, self._names, self._redactor, self._masker).run()
+            entries = tuple(map(self._masker.entry, self.header.entries))
+            header = self._masker.header(replace(self.header, entries=entries))
+            if changed or header != self.header:
+                self.header = header
                 self._start_journal()
+            self._known = version
 
     def seal(
         self,
