@@ -10,8 +10,18 @@ from __future__ import annotations
 from clinic.kinds import Content
 from clinic.redact.keys import Kind, Where, holds_secrets, is_secret
 from clinic.redact.pattern import Pattern
-from clinic.redact.readers import Container, Indented, While, inside_quotes
-from clinic.redact.values import BARE_END, BARE_END_IN_JSON, PEEK, Value, exactly, opening, quoted, until
+from clinic.redact.readers import Container, Indented, inside_quotes
+from clinic.redact.values import (
+    BARE_END,
+    BARE_END_IN_JSON,
+    PEEK,
+    Value,
+    exactly,
+    inside,
+    opening,
+    quoted,
+    until,
+)
 from clinic.redact.view import MASK, Dialect, Key, Opening, View, not_structural
 
 _QUOTED_MASK = b'"' + MASK + b'"'
@@ -69,11 +79,11 @@ def _toml(view: View, key: Key) -> Opening | bool:
     at = _skip(_BLANKS, view, key.after)
     three, first = view.data[at : at + 3], view.data[at : at + 1]
     if three in _TRIPLE:
-        return _structure(key, _while(view, at + 3, _TRIPLE[three]))
+        return _structure(key, inside(view, at + 3, _TRIPLE[three]))
     if first == b'"':
         return _structure(key, _closed(view, quoted(view, at + 1, b'"')))
     if first == b"'":
-        return _structure(key, _closed(view, _while(view, at + 1, _TOML_SINGLE)))
+        return _structure(key, _closed(view, inside(view, at + 1, _TOML_SINGLE)))
     if first == b"[" or (first == b"{" and holds_secrets(key.name)):
         return Opening(at, Container(MASK), b"") if key.kind is not Kind.FLAG else True
     bare = _TOML_BARE.match(view.data, at)
@@ -85,11 +95,6 @@ def _closed(view: View, value: Value) -> Value:
     if len(value.text) >= PEEK or _CLOSED.match(view.data, value.start + len(value.text)):
         return value
     return until(view, value.start, _LAST_QUOTE)
-
-
-def _while(view: View, start: int, inside: Pattern) -> Value:
-    match = inside.match(view.data, start, min(len(view.data), start + 256))
-    return Value(start, view.data[start : match.end() if match else start], While(inside))
 
 
 _YAML_LEAD = Pattern(r"\A([ ]*(?:- +)*)(?:#+[ \t]*)?\z")
@@ -139,9 +144,9 @@ def _yaml_value(view: View, key: Key, at: int, indent: int) -> Opening | bool:
     if block is not None and block.end(2) - block.start(2) > indent >= 0:
         return Opening(block.end(), Indented(indent))
     if first == b'"':
-        return _structure(key, _while(view, at + 1, _YAML_DOUBLE))
+        return _structure(key, inside(view, at + 1, _YAML_DOUBLE))
     if first == b"'":
-        return _structure(key, _while(view, at + 1, _YAML_SINGLE))
+        return _structure(key, inside(view, at + 1, _YAML_SINGLE))
     if first == b"[":
         return _structure(key, until(view, at + 1, _YAML_LIST_END), _QUOTED_MASK)
     if first in (b"{", b"&", b"*") and view.data[at : at + 3] != MASK:
@@ -166,7 +171,7 @@ def _ini(view: View, key: Key) -> Opening | bool:
         return False
     at = _skip(_BLANKS, view, key.after)
     if view.data[at : at + 3] == b'"""':
-        return _structure(key, _while(view, at + 3, _INI_TRIPLE))
+        return _structure(key, inside(view, at + 3, _INI_TRIPLE))
     in_quotes = _INI_QUOTED.match(view.data, at)
     if in_quotes:
         return _structure(key, exactly(view, at + 1, in_quotes.end(1) - 1))
@@ -180,7 +185,7 @@ def _env(view: View, key: Key) -> Opening | bool:
     first = view.data[key.after : key.after + 1]
     if first in (b'"', b"'"):
         return _structure(key, _closed(view, quoted(view, key.after + 1, first, lines=True)))
-    return _structure(key, _while(view, key.after, _CONTINUED))
+    return _structure(key, inside(view, key.after, _CONTINUED))
 
 
 # What a line looks like that begins outside of any secret. Three words, or a key and its sign, are never the inside of

@@ -11,7 +11,7 @@ from clinic.kinds import Content
 from clinic.redact.dialects import DIALECTS
 from clinic.redact.learned import LearnedStage
 from clinic.redact.rules import Program, RuleSet
-from clinic.redact.scanner import Scanner, Stage, Tally
+from clinic.redact.scanner import FAILED_CLOSED, Scanner, Stage, Tally
 from clinic.redact.separated import SeparatedStage, redact_arguments
 from clinic.redact.shipped import SHIPPED
 from clinic.redact.table import TableStage
@@ -41,7 +41,7 @@ class RedactStream:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Rule name -> what it masked; `failed_closed` counts what was withheld instead."""
+        """Rule name -> what it masked; `failed_closed` counts what was withheld instead, and each gap once."""
         return MappingProxyType(self._counts)
 
     def feed(self, data: bytes) -> bytes:
@@ -64,6 +64,7 @@ class RedactStream:
         """
         if missing == 0:
             return b""
+        self._counts[FAILED_CLOSED] += 1
         return self._drain(lambda stage: stage.gap())
 
     def finish(self) -> bytes:

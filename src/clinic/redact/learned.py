@@ -81,6 +81,8 @@ def _packed(value: bytes) -> set[bytes]:
 @dataclass(frozen=True, slots=True)
 class _Needle:
     data: bytes
+    """What is looked for."""
+
     alone: bool
     """Whether it counts only where no letter or digit stands beside it."""
 
@@ -215,7 +217,8 @@ class LearnedStage:
     def _run(self, end: int) -> bytes:
         if end <= self._at:
             return b""
-        out, data, at = [], self._data, self._at
+        out: list[bytes] = []
+        data, at = self._data, self._at
         while at < end:
             found = self._matcher.search(data, at, end)
             if found is None:

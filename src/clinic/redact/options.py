@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from clinic.redact.pattern import Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Option:
     """Its letters."""
 
     programs: str
-    """RE of the programs' names."""
+    """RE2 of the programs' names."""
 
     spaced: bool
     """Whether its value may be the next word; where it may not, the next word is something else."""
@@ -38,20 +39,27 @@ _OPTIONS = (
     Option("cAX", r"snmp(?:walk|get|bulkwalk|bulkget|set|trap|inform)", spaced=True),
 )
 
-FLAGS = "".join(sorted(set("".join(option.flags for option in _OPTIONS))))
+FLAGS = "".join(sorted(set("".join(option.flags for option in _OPTIONS)))).encode()
 """Every letter that is a password's for some program."""
 
-_PROGRAMS = [
-    (option, re.compile(rf"(?:^|[\s/\\\"'`;|&(\x00=\[,])(?:{option.programs})(?:\.exe)?[\"'\s\x00]"))
-    for option in _OPTIONS
-]
-_NEXT_COMMAND = re.compile(r"[\n;|]|&&")
+_BEFORE = r"(?:\A|[\s/\\\"'`;|&(\x00=\[,])"
+_AFTER = r"(?:\.exe)?[\"'\s\x00]"
+_ANY = Pattern(_BEFORE + "(?:" + "|".join(option.programs for option in _OPTIONS) + ")" + _AFTER)
+_PROGRAMS = [(option, Pattern(f"{_BEFORE}(?:{option.programs}){_AFTER}")) for option in _OPTIONS]
 
 
-def option_of(before: str, flag: str) -> Option | None:
+def option_of(before: bytes, flag: bytes) -> Option | None:
     """What the option `-flag` means after `before`, the command line so far; None where it carries no secret."""
-    command = _NEXT_COMMAND.split(before)[-1]
+    if _ANY.search(before) is None:
+        return None
+    command = before[_last_command(before) :]
     for option, program in _PROGRAMS:
-        if flag in option.flags and program.search(command):
+        if flag.decode("latin-1") in option.flags and program.search(command):
             return option
     return None
+
+
+def _last_command(line: bytes) -> int:
+    """Where the last command of a line begins."""
+    ends = ((line.rfind(end), len(end)) for end in (b"\n", b";", b"|", b"&&"))
+    return max((at + length for at, length in ends if at >= 0), default=0)

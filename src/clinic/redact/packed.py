@@ -31,8 +31,13 @@ def opens_text(packed: bytes) -> bool:
 @dataclass(slots=True)
 class _Packed:
     again: Callable[[bytes], bytes]
+    """Redacts what it holds."""
+
     seen: bytearray = field(default_factory=bytearray)
+    """What was read so far."""
+
     withheld: int = 0
+    """How much was too much."""
 
     def step(self, data: bytes, start: int, final: bool) -> Step:
         match = _ALPHABET.match(data, start)

@@ -177,12 +177,14 @@ class Program:
 
     def __init__(self, rules: RuleSet) -> None:
         """Raises `clinic.redact.pattern.BadPattern`."""
-        self._starts: list[tuple[int, Rule, int]] = []
+        self._rules: list[tuple[Rule, int]] = []
+        self._groups: list[int] = []
         alternatives: list[str] = []
         group = 1
         for rule in rules.rules:
             alone = Pattern(rule.pattern)
-            self._starts.append((group, rule, alone.names.get("secret", 0)))
+            self._rules.append((rule, alone.names.get("secret", 0)))
+            self._groups.append(group)
             alternatives.append("(" + rule.pattern.replace("(?P<secret>", "(") + ")")
             group += 1 + alone.groups
         self._pattern = Pattern("|".join(alternatives))
@@ -192,7 +194,6 @@ class Program:
         match = self._pattern.search(data, start)
         if match is None:
             return None
-        for base, rule, secret in self._starts:
-            if match.start(base) >= 0:
-                return Hit(rule, match, base, secret)
-        raise AssertionError("a match of no rule")
+        index = match.first(self._groups)
+        rule, secret = self._rules[index]
+        return Hit(rule, match, self._groups[index], secret)

@@ -44,7 +44,7 @@ class Stage(Protocol):
 class Tally:
     """What was masked in a stream, and who is told of it."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter[str])
     """Hits by rule."""
 
     learn: Callable[[bytes], object] | None = None
@@ -64,7 +64,11 @@ class _Open:
     """The secret that is being read."""
 
     rule: str
+    """Which opened it."""
+
     opening: Opening
+    """How it is read and masked."""
+
     alone: bool
     """Whether a plain YAML scalar may begin where it begins."""
 
@@ -72,8 +76,13 @@ class _Open:
     """Where to go on if it turns out to be empty."""
 
     length: int = 0
+    """Bytes of it so far."""
+
     sample: bytearray = field(default_factory=bytearray)
+    """The first of them, to be learned."""
+
     written: int = 0
+    """Bytes that its reader wrote itself."""
 
 
 class Scanner:
@@ -177,7 +186,8 @@ class Scanner:
         if step.done:
             self._close(current)
         elif opening.limit and current.length > opening.limit:
-            self._withhold(current.length, f"rule {current.rule} found no end")
+            self._out.append(self._marker(current.length, f"rule {current.rule} found no end"))
+            self._tally.counts[FAILED_CLOSED] += 1
             self._open = _Open("", Opening(self._at, self._doubt(), b"", note=GAP), False)
         return step.done
 
@@ -196,7 +206,9 @@ class Scanner:
             self._at = max(self._at, min(current.resume, len(self._data)))
             return
         if opening.note:
-            self._withhold(current.length, opening.note)
+            self._out.append(self._marker(current.length, opening.note))
+            # A gap was counted when it came.
+            self._tally.counts[FAILED_CLOSED] += opening.note != GAP
             if isinstance(opening.reader, Proof) and self._data[self._at - 1 : self._at] == b"\n":
                 self._out.append(b"\n")
             return
@@ -213,9 +225,8 @@ class Scanner:
     def _masked(self, current: _Open) -> bool:
         return bytes(current.sample) != b"".join(self._out)[-current.written :]
 
-    def _withhold(self, length: int, note: str) -> None:
-        self._out.append(b"*" * length if self._dialect.fixed else marker(length, note))
-        self._tally.counts[FAILED_CLOSED] += 1
+    def _marker(self, length: int, note: str) -> bytes:
+        return b"*" * length if self._dialect.fixed else marker(length, note)
 
     def _withhold_last_word(self) -> None:
         """A word that is cut by a gap may be the beginning of a secret that no rule could know yet."""
@@ -223,7 +234,7 @@ class Scanner:
         word = len(rest) - max(rest.rfind(blank) for blank in (b" ", b"\n", b"\t", b"\r", b"\0")) - 1
         if word:
             self._write_to(len(self._data) - word)
-            self._withhold(word, "cut by a gap")
+            self._out.append(self._marker(word, "cut by a gap"))
             self._kept = len(self._data)
 
     def _write_to(self, end: int) -> None:

@@ -52,7 +52,7 @@ class Arguments(_Masker):
 
     def __init__(self, text: Text, tally: Tally) -> None:
         super().__init__(text, tally)
-        self._before = ""
+        self._before = b""
         self._pending: tuple[Kind, str] | None = None
 
     def piece(self, argument: bytes) -> bytes:
@@ -60,9 +60,9 @@ class Arguments(_Masker):
         bare = argument.lstrip(b"\n")
         start = argument[: len(argument) - len(bare)]
         if start:
-            self._before, self._pending = "", None
+            self._before, self._pending = b"", None
         clean = self._pended(bare) or self._option(bare) or self._text(bare)
-        self._before = (self._before + " " + bare.decode("utf-8", "replace"))[-2048:]
+        self._before = (self._before + b" " + bare)[-2048:]
         return start + clean
 
     def _pended(self, argument: bytes) -> bytes | None:
@@ -96,10 +96,10 @@ class Arguments(_Masker):
         return self._short(argument)
 
     def _short(self, argument: bytes) -> bytes | None:
-        flag = argument[1:2].decode("latin-1")
+        flag = argument[1:2]
         if argument[:1] != b"-" or not flag or flag not in FLAGS:
             return None
-        option = option_of(self._before + " ", flag)
+        option = option_of(self._before + b" ", flag)
         if option is None:
             return None
         if len(argument) > 2:
@@ -120,6 +120,7 @@ class SeparatedStage:
         self._is_lines: bool | None = None
         self._data = b""
         self._withheld = 0
+        self._gap = False
 
     def feed(self, data: bytes) -> bytes:
         if self._is_lines is None and data:
@@ -138,6 +139,7 @@ class SeparatedStage:
         if self._is_lines:
             return self._lines.gap()
         # The variable or argument that was cut, and what is left of the one after the gap, may be secrets.
+        self._gap = True
         self._withheld += len(self._data) or 1
         self._data = b""
         return b""
@@ -152,7 +154,9 @@ class SeparatedStage:
         if not self._withheld:
             return self._redact(piece)
         length, self._withheld = self._withheld + len(piece), 0
-        self._tally.counts[FAILED_CLOSED] += 1
+        # A gap was counted when it came.
+        self._tally.counts[FAILED_CLOSED] += not self._gap
+        self._gap = False
         return marker(length, "longer than a variable or argument can be, or cut by a gap")
 
 

@@ -317,7 +317,8 @@ _HEADERS = (
 _PACKED = Rule(
     "base64",
     "Text packed as base64 in JSON, such as the values of etcd; it is redacted inside",
-    r"\"(?P<secret>[A-Za-z0-9+/]{24})",
+    # A text's bytes are below 0x7f, so every fourth character is one of these.
+    r"\"(?P<secret>(?:[CDI-Za-f][A-Za-z0-9+/]{3}){6})",
     Take.BASE64,
     masks=(
         ('{"value":"eyJwYXNzd29yZCI6Imh1bnRlcjIiLCJ1c2VyIjoicm9vdCJ9"}',

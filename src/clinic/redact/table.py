@@ -33,6 +33,7 @@ class TableStage:
         self._seen = 0
         self._open = False
         self._withheld = 0
+        self._gap = False
         self._delimiter = b""
         self._columns: dict[int, Kind] = {}
         self._names: dict[int, int] = {}
@@ -56,6 +57,7 @@ class TableStage:
     def gap(self) -> bytes:
         if self._delimiter and not (self._columns or self._names):
             return b""
+        self._gap = True
         self._withheld += len(self._data) or 1
         self._data, self._seen, self._open = b"", 0, False
         return b""
@@ -79,7 +81,9 @@ class TableStage:
     def _record(self, record: bytes, line_end: bytes) -> bytes:
         if self._withheld:
             length, self._withheld = self._withheld + len(record), 0
-            self._tally.counts[FAILED_CLOSED] += 1
+            # A gap was counted when it came.
+            self._tally.counts[FAILED_CLOSED] += not self._gap
+            self._gap = False
             return marker(length, "a record that is too long or cut by a gap") + line_end
         return_key = b"\r" if record.endswith(b"\r") else b""
         record = record.removesuffix(b"\r")

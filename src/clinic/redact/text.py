@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import string
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -28,7 +29,7 @@ from clinic.redact.values import (
 )
 from clinic.redact.view import Key, Opening, View
 
-_KEY_LEFT = Pattern(r"[\w.\-/@]*\z")
+_KEY_BYTES = (string.ascii_letters + string.digits + "_.-/@").encode()
 
 
 def _key_value(view: View, hit: Hit) -> Opening | None:
@@ -40,8 +41,7 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
     if opened >= 0 and b"\n" not in data[opened:start]:
         start, name = opened, data[opened + len(quote) : closing]
     else:
-        left = _KEY_LEFT.search(data[lowest:start])
-        start = lowest + left.start() if left else start
+        start = lowest + len(data[lowest:start].rstrip(_KEY_BYTES))
         quote, name = b"", data[start:closing]
     kind = kind_of(name)
     return _value_of(view, Key(name, kind, start, quote, data[sign:after], after)) if kind else None
@@ -210,8 +210,7 @@ _QUOTE_END = Pattern(r"[\"'\n]")
 
 def _client(view: View, hit: Hit) -> Opening | None:
     flag, start = hit.span(1)
-    line = view.before(hit.start + 1).decode("utf-8", "replace")
-    option = option_of(line, view.data[flag:start].decode())
+    option = option_of(view.before(hit.start + 1), view.data[flag:start])
     following = _NEXT_WORD.match(view.data, start)
     if option is None or (following is not None and not option.spaced):
         return None
@@ -223,9 +222,17 @@ def _client(view: View, hit: Hit) -> Opening | None:
     else:
         value = until(view, start, _QUOTE_END if in_quotes else BARE_END)
     if option.userinfo:
-        user = value.text.find(option.userinfo.encode()) + 1
-        value = Value(value.start + user, value.text[user:] if user else b"", value.reader)
+        value = _without_user(view, value, option.userinfo.encode())
     return opening(Kind.PASSWORD, value, Where.ASSIGN)
+
+
+def _without_user(view: View, value: Value, separator: bytes) -> Value:
+    """The password of a user and password in one value; empty where there is none."""
+    user = value.text.find(separator) + 1
+    start = value.start + user
+    if not user or len(value.text) < PEEK:
+        return exactly(view, start, value.start + len(value.text) if user else start)
+    return Value(start, value.text[user:], value.reader)
 
 
 _WORD_END = Pattern(r"[\s\"'`,;\]})\\]")

@@ -7,7 +7,16 @@ from functools import lru_cache
 
 from clinic.redact.keys import Kind, Where, is_secret
 from clinic.redact.pattern import Pattern, quote
-from clinic.redact.readers import MULTI_LINE_LIMIT, Exactly, Indented, Reader, Until, While, inside_quotes
+from clinic.redact.readers import (
+    AHEAD,
+    MULTI_LINE_LIMIT,
+    Exactly,
+    Indented,
+    Reader,
+    Until,
+    While,
+    inside_quotes,
+)
 from clinic.redact.view import Key, Opening, View
 
 PEEK = 256
@@ -32,7 +41,7 @@ QUERY_END = Pattern(r"[\s\x00&#\"'<>\\]|[)\]}>,;]{1,8}(?:[\s\x00]|\z)")
 
 _LINE_END = Pattern(r"[\r\n\x00]|\\[nr]|[\"'`](?:[\s,;:)\]}>]|\z)|\s#")
 _QUOTED = Pattern(rf"[ \t]{{0,64}}(?:[bBrRuU]{{0,2}}|[\w\[\]&*.:]{{0,32}}\()({QUOTE}|&quot;|&#39;|%22|%27)")
-_SPACE = Pattern(r"[ \t]{0,64}(?:![\w/!]{0,32}[ \t]{1,16})?")
+_TAG = Pattern(r"![\w/!]{0,32}[ \t]{1,16}")
 _ENTITY_ENDS = {
     b"&quot;": Pattern(r"&quot;|[\"<\n]"),
     b"&#39;": Pattern(r"&#39;|['<\n]"),
@@ -71,18 +80,28 @@ def quoted(view: View, start: int, mark: bytes, *, lines: bool = False, doubled:
     """The value that begins at `start` behind the quote `mark`."""
     if mark in _ENTITY_ENDS:
         return until(view, start, _ENTITY_ENDS[mark])
-    pattern = _inside(mark, lines, doubled)
-    match = pattern.match(view.data, start, min(len(view.data), start + PEEK))
+    return inside(view, start, _inside(mark, lines, doubled))
+
+
+def inside(view: View, start: int, pattern: Pattern) -> Value:
+    """The value that begins at `start` and goes on as long as `pattern` matches."""
+    limit = min(len(view.data), start + PEEK)
+    match = pattern.match(view.data, start, limit)
     end = match.end() if match else start
     # A line end within sight is the end of a cut string; a key block has its line ends at every 64 bytes.
-    return Value(start, view.data[start:end], While(pattern), view.data[end : end + 1] not in (b"\n", b""))
+    whole = view.data[end : end + 1] not in (b"\n", b"")
+    return Value(
+        start, view.data[start:end], Exactly(end - start) if end < limit - 32 else While(pattern), whole
+    )
 
 
 def until(view: View, start: int, end: Pattern) -> Value:
     """The value that begins at `start` and goes on until `end`."""
     limit = min(len(view.data), start + PEEK)
-    match = end.search(view.data, start, limit)
-    return Value(start, view.data[start : match.start() if match else limit], Until(end))
+    match = end.search(view.data, start, min(len(view.data), limit + AHEAD))
+    if match is None or match.start() > limit:
+        return Value(start, view.data[start:limit], Until(end))
+    return Value(start, view.data[start : match.start()], Exactly(match.start() - start))
 
 
 def exactly(view: View, start: int, end: int) -> Value:
@@ -98,8 +117,10 @@ def quote_at(view: View, at: int) -> tuple[bytes, int] | None:
 
 def skip_space(view: View, at: int) -> int:
     """The first byte from `at` on that is no blank, and no YAML tag."""
-    match = _SPACE.match(view.data, at)
-    return match.end() if match else at
+    blanks = view.data[at : at + 64]
+    at += len(blanks) - len(blanks.lstrip(b" \t"))
+    tag = _TAG.match(view.data, at) if view.data[at : at + 1] == b"!" else None
+    return tag.end() if tag else at
 
 
 def text_value(view: View, key: Key) -> Opening | None:
@@ -126,6 +147,8 @@ def _closing(quotes: bytes, lines: bool) -> Pattern:
 def _many_quotes(view: View, key: Key) -> Opening | None:
     """A value in three quotes, or in the doubled quotes of a table's cell."""
     start = skip_space(view, key.after)
+    if view.data[start : start + 1] not in (b'"', b"'", b"\\"):
+        return None
     three = _THREE.match(view.data, start)
     if three is not None:
         value = until(view, three.end(), _closing(view.data[start : three.end()], True))
@@ -142,10 +165,11 @@ _JSON_NUMBER = Pattern(r"(\d{1,64}|\*\*\*)\s{0,16}[,}\]]")
 
 def _bare(view: View, key: Key, start: int) -> Opening | None:
     data, lead = view.data, view.data[key.start - 1 : key.start] if key.start > view.floor else b""
-    if _CONTAINER.match(data, start):
+    first = data[start : start + 1]
+    if first in (b"{", b"[") and _CONTAINER.match(data, start):
         return None
     where, on_line = _where(view, key)
-    if data[start : start + 1] == b"[" and data[start + 1 : start + 2] in (b'"', b"'", b"\\", b"*"):
+    if first == b"[" and data[start + 1 : start + 2] in (b'"', b"'", b"\\", b"*"):
         return opening(key.kind, until(view, start + 1, _LIST_END), where)
     number = _JSON_NUMBER.match(data, start) if key.quote and key.sign == b":" else None
     if number is not None:
@@ -195,6 +219,7 @@ _KEY_BLOCK = Pattern(r"[\s\"'\\]{0,16}-----BEGIN[ +%]")
 
 def opening(kind: Kind, value: Value, where: Where) -> Opening | None:
     """Opens a value if it is a secret. A PEM block over lines has a rule of its own, which knows where it ends."""
-    if (_KEY_BLOCK.match(value.text) and not value.whole) or not is_secret(kind, value.text, where):
+    in_block = not value.whole and b"-----BEGIN" in value.text and _KEY_BLOCK.match(value.text)
+    if in_block or not is_secret(kind, value.text, where):
         return None
     return Opening(value.start, value.reader)
