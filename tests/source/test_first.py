@@ -90,6 +90,12 @@ def test_one_that_hangs_costs_its_own_deadline_only() -> None:
 
 def test_one_that_answers_with_nothing_is_passed_over() -> None:
     assert read(First((Said(), Said((b"second",))))) == (b"second", None)
+    assert read(First((Said((b"",)), Said((b"second",))))) == (b"second", None)
+
+
+def test_one_that_says_that_there_is_none_has_answered() -> None:
+    none = Skip(Reason.EMPTY, "answered with null")
+    assert read(First((Said(error=DOWN), Said(error=none), Said((b"never",), hangs=True)))) == (b"", none)
 
 
 def test_an_answer_that_breaks_off_is_kept_as_what_it_is() -> None:

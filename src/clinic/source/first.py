@@ -52,6 +52,8 @@ class First(Source):
                 raise
             except ItemError as error:
                 doors.deadline.check()
+                if error.reason is Reason.EMPTY:
+                    raise  # it answered: there is none, and nobody else has one
                 errors.append(error)
                 continue
             if begun is not None:
@@ -65,7 +67,7 @@ class First(Source):
 def _begun(parts: Iterator[Part]) -> Part | None:
     """The first part with its first chunk read already; None where there is none, which is no answer either."""
     part = next(parts, None)
-    first = next(part.chunks, None) if part is not None else None
+    first = next((chunk for chunk in part.chunks if chunk != b""), None) if part is not None else None
     return None if part is None or first is None else Part(_chained(first, part), part.name, part.content)
 
 
