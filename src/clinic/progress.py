@@ -18,6 +18,9 @@ class Progress:
     def ended(self, key: str, status: str) -> None:
         """The item `key` is over."""
 
+    def tick(self) -> None:
+        """Time passes: called a few times a second by whoever waits, so that what is slow can be shown."""
+
     def say(self, message: str) -> None:
         """One line for the person who waits."""
 

@@ -56,7 +56,6 @@ class Bars(Progress):
         del key
         with self._lock:
             self._size += size
-        self._show()
 
     def ended(self, key: str, status: str) -> None:
         """Step the bar on."""
@@ -65,6 +64,10 @@ class Bars(Progress):
             self._running.pop(key, None)
         if self._bar is not None:
             self._bar.update(1)
+        self._show()
+
+    def tick(self) -> None:
+        """Draw what changed."""
         self._show()
 
     def say(self, message: str) -> None:
@@ -86,4 +89,4 @@ class Bars(Progress):
             rate = self._size / max(now - self._began, 0.001)
             oldest = min(self._running.values(), default=(now, ""))
         slow = f", {oldest[1]} {now - oldest[0]:.0f} s" if now - oldest[0] > SLOW else ""
-        bar.set_postfix_str(f", {human_size(self._size)}, {human_size(rate)}/s{slow}", refresh=False)
+        bar.set_postfix_str(f", {human_size(self._size)}, {human_size(rate)}/s{slow}")

@@ -107,6 +107,7 @@ class Engine:
             self._start_ready()
             self._take_ended()
             self._give_up_stuck()
+            self._progress.tick()
         self._progress.end()
 
     def _bound(self, elapsed: float) -> None:

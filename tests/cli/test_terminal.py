@@ -1,0 +1,92 @@
+"""`clinic collect` at a terminal: the table, the question, the bar, and output that can't steer the terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+Declared = Callable[..., Path]
+
+
+def at_terminal(tmp_path: Path, words: list[str], answer: bytes) -> tuple[int, str]:
+    """Run `clinic` at a terminal of its own, type `answer` once it asks; the exit code and what was shown."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    argv = [sys.executable, "-m", "clinic", *words]
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ.copy()
+    )
+    os.close(theirs)
+    shown, asked, until = b"", False, time.monotonic() + 30
+    while time.monotonic() < until:
+        ready, _, _ = select.select([ours], [], [], 0.1)
+        if ready:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                break  # Linux says EIO once the other side is closed
+            shown += data
+        if not asked and b"Collect? [Y/n]" in shown:
+            asked = True
+            os.write(ours, answer)
+        if not ready and process.poll() is not None:
+            break
+    os.close(ours)
+    return process.wait(timeout=10), shown.decode(errors="replace")
+
+
+def words(collector: Path, *more: str) -> list[str]:
+    return ["collect", "--collector", str(collector), "--include", "made", "-o", "bundle", *more]
+
+
+def test_it_shows_what_and_how_much_and_asks_before_it_begins(tmp_path: Path, declared: Declared) -> None:
+    collector = declared([{"path": "hosts.txt", "file": "/etc/hosts"}])
+    code, shown = at_terminal(tmp_path, words(collector), b"\n")
+    assert code == 0
+    assert "HOST" in shown
+    assert "CATEGORY" in shown
+    assert "ESTIMATE" in shown
+    assert "It sends nothing." in shown
+    assert "Free in" in shown
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+def test_no_means_no(tmp_path: Path, declared: Declared) -> None:
+    code, shown = at_terminal(tmp_path, words(declared([{"path": "h.txt", "file": "/etc/hosts"}])), b"n\n")
+    assert code == 0
+    assert "Nothing was collected." in shown
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_yes_on_the_command_line_answers_this_question(tmp_path: Path, declared: Declared) -> None:
+    code, shown = at_terminal(tmp_path, words(declared([{"path": "h.txt", "file": "/etc/hosts"}]), "-y"), b"")
+    assert code == 0
+    assert "Collect?" not in shown
+
+
+def test_a_bar_shows_items_bytes_rate_and_what_is_slow(tmp_path: Path, declared: Declared) -> None:
+    slow = ["sh", "-c", "for n in 1 2 3 4; do echo $n; sleep 1; done"]
+    rows = [{"path": "slow.txt", "command": slow}, {"path": "fast.txt", "command": ["echo", "x"]}]
+    _, shown = at_terminal(tmp_path, words(declared(rows), "-y"), b"")
+    assert "collecting" in shown
+    assert "/s" in shown
+    assert "made.slow" in shown
+
+
+def test_what_a_machine_says_cannot_steer_the_terminal(tmp_path: Path, declared: Declared) -> None:
+    evil = "printf '\\033]0;owned\\007\\033[2J' >&2; exit 1"
+    _, shown = at_terminal(
+        tmp_path, words(declared([{"path": "x.txt", "command": ["sh", "-c", evil]}]), "-y"), b""
+    )
+    assert "\x1b]0;owned" not in shown
+    assert "\x1b[2J" not in shown
+    assert "owned" in shown
