@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clinic.bundle.budget import Budget
-from clinic.bundle.cap import MARKER_ROOM, SEGMENT, Cap, marker
+from clinic.bundle.cap import MARKER_ROOM, PACKED, SEGMENT, Cap, Tail, marker
 from clinic.bundle.folder import Folder
 from clinic.bundle.layout import PARTIAL
 from clinic.bundle.space import Space
@@ -136,6 +136,19 @@ def test_the_tail_needs_no_more_disk_than_it_is_long(store: Store) -> None:
     cap.discard()
     assert most * SEGMENT <= 2 * MIB + 2 * SEGMENT
     assert store.folder.names(PARTIAL) == []
+
+
+def test_a_large_tail_waits_compressed(store: Store) -> None:
+    tail = Tail(store, PACKED + 1)
+    data = numbered(150_000)
+    for chunk in cut(data, list(range(0, len(data), 300_000))):
+        tail.feed(chunk)
+    waiting = [store.folder.read(f"{PARTIAL}/{name}") for name in store.folder.names(PARTIAL)]
+    assert len(waiting) == len(data) // SEGMENT
+    assert sum(len(file.read()) for file in waiting) < len(data) // 4
+    for file in waiting:
+        file.close()
+    assert b"".join(tail.take()) == data
 
 
 def test_an_empty_file_stays_empty(through: Run) -> None:

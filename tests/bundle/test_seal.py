@@ -235,6 +235,40 @@ class TestLearnedTooLate:
         assert record.files == ()
         assert defects(root) == ()
 
+    def test_a_path_that_was_planned_before_is_masked_when_its_file_is_begun(
+        self, root: Path, redactor: Redactor, register: SecretRegister, plan: Plan, write: Write
+    ) -> None:
+        header = plan("h1/Tr0ub4dor.txt", "h1/Tr0ub4dor-never.txt")
+        with BundleWriter.create(root, header, redactor, reserve=0) as writer:
+            register.learn("Tr0ub4dor")
+            write(writer, header.entries[0], b"x")
+            made = writer.seal()
+        assert [record.entry.path for record in made.manifest.records] == [
+            "h1/%2A%2A%2A.txt",
+            "h1/%2A%2A%2A-never.txt",
+        ]
+        assert defects(root) == ()
+
+    def test_what_is_put_in_the_bundles_place_meanwhile_is_not_read(
+        self,
+        root: Path,
+        redactor: Redactor,
+        register: SecretRegister,
+        header: Header,
+        write: Write,
+        tmp_path: Path,
+    ) -> None:
+        with BundleWriter.create(root, header, redactor, reserve=0) as writer:
+            write(writer, header.entries[0], b"a Tr0ub4dor b\n")
+            root.rename(tmp_path / "moved")
+            (root / "h1").mkdir(parents=True)
+            (root / "h1/small.txt").write_bytes(b"a stranger's")
+            register.learn("Tr0ub4dor")
+            writer.seal()
+        assert (tmp_path / "moved/h1/small.txt").read_bytes() == b"a *** b\n"
+        assert (root / "h1/small.txt").read_bytes() == b"a stranger's"
+        assert defects(tmp_path / "moved") == ()
+
     def test_texts_of_the_run_itself_are_masked(
         self, root: Path, redactor: Redactor, register: SecretRegister, plan: Plan
     ) -> None:

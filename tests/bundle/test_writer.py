@@ -526,6 +526,7 @@ class TestBounds:
         file = part.finish(reason=caught.value.reason, message=caught.value.message)
         small.record(Record(planned, Status.PARTIAL, Reason.OVER_BUDGET, files=one.commit()))
         assert 300 * KIB < file.stored <= 600 * KIB
+        assert file.message == "the bundle has reached its largest size"
         assert (file.reason, file.dropped) == (Reason.OVER_BUDGET, -1)
         assert small.stored == file.stored
         small.seal()

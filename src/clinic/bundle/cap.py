@@ -7,11 +7,16 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 
+import zstandard
+
 from clinic.bundle.store import Store
 from clinic.units import KIB, MIB
 
 SEGMENT = MIB
 """Bytes of the tail that are kept in memory before they go to a file of their own."""
+
+PACKED = 64 * MIB
+"""Bytes of a tail above which it is compressed while it waits."""
 
 MARGIN = 64 * KIB
 """How far back, or forward, a line's end is looked for at the edges of a cut."""
@@ -34,6 +39,8 @@ class Tail:
     def __init__(self, store: Store, size: int) -> None:
         self._store = store
         self._size = size
+        # Not worth its time for what is small; of a large tail the disk should hold no more than of its like.
+        self._packed = size > PACKED
         self._files: deque[tuple[int, str, int]] = deque()
         self._last = bytearray()
         self._kept = 0
@@ -56,8 +63,9 @@ class Tail:
     def _spill(self) -> None:
         number, path = self._store.temporary()
         self._files.append((number, path, SEGMENT))
-        self._store.write(number, bytes(self._last[:SEGMENT]))
+        data = bytes(self._last[:SEGMENT])
         del self._last[:SEGMENT]
+        self._store.write(number, zstandard.compress(data, 1) if self._packed else data)
 
     def _drop_first(self) -> None:
         number, path, size = self._files.popleft()
@@ -69,9 +77,10 @@ class Tail:
     def take(self) -> Iterator[bytes]:
         """Everything that is kept, in order; what was given is gone, so that little more than one copy is on disk."""
         while self._files:
-            number, path, size = self._files.popleft()
+            number, path, _ = self._files.popleft()
             try:
-                yield os.pread(number, size, 0)
+                data = os.pread(number, 2 * SEGMENT, 0)
+                yield zstandard.decompress(data) if self._packed else data
             finally:
                 os.close(number)
                 self._store.remove(path)

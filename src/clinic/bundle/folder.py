@@ -8,11 +8,11 @@ import fcntl
 import os
 import stat
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from clinic.bundle.layout import LOCK
-from clinic.bundle.structure import walk
 from clinic.errors import DiskFull, Refused, UsageError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -145,14 +145,19 @@ class Folder:
         self._give(number)
         return number
 
-    def read(self, path: str) -> int:
-        """The regular file at `path`, open for reading. The caller closes it."""
+    def read(self, path: str) -> BinaryIO:
+        """The file at `path`, which this process made."""
         with self._parent(path) as (parent, name):
-            number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            os.close(number)
-            raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
-        return number
+            return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent), "rb")
+
+    def require_here(self) -> None:
+        """Raise `Refused` when its path has come to mean another directory since it was opened."""
+        with disk_errors(self.root):
+            there, here = self.root.stat(), os.fstat(self._number)
+        if not os.path.samestat(there, here):
+            raise Refused(
+                f"{self.root} was moved while it was looked at", hint="use a directory that only you can move"
+            )
 
     def rename(self, old: str, new: str) -> None:
         """Give the file `old` the name `new`, whose folders are made; what had it before is gone."""
@@ -176,10 +181,19 @@ class Folder:
 
     def prune(self) -> None:
         """Remove the folders in which nothing is. Only while nobody makes files."""
-        folders = [path for path, status in walk(self.root) if stat.S_ISDIR(status.st_mode)]
-        for path in reversed(folders):
+        for path in reversed([path for path, mode in self.walk() if stat.S_ISDIR(mode)]):
             with contextlib.suppress(OSError), self._parent(path) as (parent, name):
                 os.rmdir(name, dir_fd=parent)
+
+    def walk(self, path: str = ".") -> Iterator[tuple[str, int]]:
+        """Every path below the folder `path` with its mode, links not followed; a folder before what is in it."""
+        with self._parent(f"{path}/.") as (number, _), os.scandir(number) as found:
+            entries = sorted((entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in found)
+        for name, mode in entries:
+            inner = name if path == "." else f"{path}/{name}"
+            yield inner, mode
+            if stat.S_ISDIR(mode):
+                yield from self.walk(inner)
 
     def sync(self) -> None:
         """Bring the names to the disk that were given since the last time."""

@@ -11,12 +11,13 @@ from clinic.bundle.codec import decode, encode, load, write
 from clinic.bundle.layout import MANIFEST
 from clinic.bundle.record import FileEntry, Record
 from clinic.errors import BadBundle
+from clinic.units import MIB
 
 FORMAT = "clinic-bundle/1"
 """Name and major version of the format. Another major version is refused; new fields do not change it."""
 
-LARGEST = 1 << 30
-"""Bytes of a manifest beyond which it is not read: far above a million files."""
+LARGEST = 256 * MIB
+"""Bytes of a manifest beyond which it is not read: some 300,000 files."""
 
 Option = str | int | float | bool | tuple[str, ...] | None
 """What an option of the command line, or a fact about a host, can be."""

@@ -59,7 +59,11 @@ def open_plain(root: Path, file: FileEntry) -> BinaryIO:
 
     Reading raises `BadBundle` where they are not exactly as many as `file` says, before giving one too many.
     """
-    stored = open_stored(root, file.path)
+    return plain(open_stored(root, file.path), file)
+
+
+def plain(stored: BinaryIO, file: FileEntry) -> BinaryIO:
+    """The plain bytes of `file`, whose stored ones are open in `stored`; as `open_plain` gives them."""
     if not file.compressed:
         return io.BufferedReader(_Exactly(stored, file))
     decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)

@@ -227,7 +227,7 @@ class PartWriter:
             self._observer.feed(data[:taken])
 
     def _describe(self, reason: Reason | None, message: str) -> FileEntry:
-        troubles = [*self._own_troubles()]
+        troubles = self._own_troubles()
         if reason is not None:
             # A redactor that failed is the graver news; a cut that was made on purpose is the lesser.
             troubles.insert(1 if self._door.failure or self._door.withheld else 0, (reason, message))
@@ -239,7 +239,7 @@ class PartWriter:
             dropped=self._dropped(),
             redactions=self._door.counts,
             reason=troubles[0][0] if troubles else None,
-            message="; ".join(text for _, text in troubles if text),
+            message="; ".join(dict.fromkeys(text for _, text in troubles if text)),
         )
 
     def _own_troubles(self) -> list[tuple[Reason, str]]:

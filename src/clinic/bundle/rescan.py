@@ -6,18 +6,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import BinaryIO
 
 from clinic.bundle.budget import Budget
 from clinic.bundle.door import Door
+from clinic.bundle.folder import disk_errors
 from clinic.bundle.layout import COMPRESSED, Names
 from clinic.bundle.masking import Masker
-from clinic.bundle.member import open_plain
+from clinic.bundle.member import plain
 from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry
 from clinic.bundle.shelf import Shelf
 from clinic.bundle.sink import Sink
 from clinic.bundle.store import Store
-from clinic.errors import BadBundle, DiskFull
+from clinic.errors import BadBundle, DiskFull, Refused
 from clinic.outcome import Reason
 from clinic.redact import Redactor, rewrite_learned
 from clinic.units import MIB
@@ -58,7 +60,7 @@ class Rescan:
         wanted = file.name if name == file.name else self._names.claim(name)
         try:
             fresh = self._fresh(placed, wanted)
-        except (BadBundle, DiskFull):
+        except (BadBundle, DiskFull, Refused):
             # The one thing that must not happen is that it stays as it is.
             self._shelf.lose(owner, file.path, Reason.REDACTION_FAILED, _LOST)
             return True
@@ -76,7 +78,7 @@ class Rescan:
             )  # fmt: skip
             if fresh != file:
                 self._store.put(file.path, seen)
-        except (BadBundle, DiskFull):
+        except (BadBundle, DiskFull, Refused):
             self._store.remove(file.path)
             del self._shelf.derived[file.path]
             return True
@@ -114,10 +116,14 @@ class Rescan:
         stream = rewrite_learned(self._redactor.register, placed.version, placed.content)
         return Door(stream, placed.content)
 
+    def _plain(self, file: FileEntry) -> BinaryIO:
+        with disk_errors(file.path):
+            return plain(self._store.folder.read(file.path), file)
+
     def _is_clean(self, placed: Placed) -> bool:
         before, after = hashlib.sha256(), hashlib.sha256()
         door = self._door(placed)
-        with open_plain(self._store.folder.root, placed.file) as stream:
+        with self._plain(placed.file) as stream:
             while data := stream.read(MIB):
                 before.update(data)
                 after.update(door.feed(data))
@@ -125,7 +131,7 @@ class Rescan:
         return before.digest() == after.digest()
 
     def _masked(self, file: FileEntry, door: Door) -> Iterator[bytes]:
-        with open_plain(self._store.folder.root, file) as stream:
+        with self._plain(file) as stream:
             while data := stream.read(MIB):
                 yield door.feed(data)
         yield door.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from clinic.bundle.layout import (
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.reader import Bundle, load_journal
 from clinic.bundle.record import FileEntry, Record
-from clinic.bundle.structure import walk
 from clinic.bundle.verify import content_defects, verify
 from clinic.errors import BadBundle, Refused
 
@@ -64,7 +64,7 @@ class State:
 
 def header_of(root: Path) -> Header:
     """What was planned for the bundle in `root`, sealed or not. Raises `BadBundle` for what is none."""
-    if (root / MANIFEST).exists():
+    if os.path.lexists(root / MANIFEST):
         bundle = Bundle.open(root)
         return _header(bundle.manifest, bundle.id)
     return load_journal(root).header
@@ -79,7 +79,7 @@ def look(root: Path) -> State:
 
     Raises `BadBundle` for a sealed bundle that is not whole, and for what is no bundle.
     """
-    if (root / MANIFEST).exists():
+    if os.path.lexists(root / MANIFEST):
         bundle = Bundle.open(root)
         verify(bundle)
         manifest = bundle.manifest
@@ -102,21 +102,21 @@ def _is_whole(root: Path, record: Record) -> bool:
     return next(content_defects(root, record.files), None) is None
 
 
-def leftovers(root: Path, state: State) -> Iterator[str]:
-    """Files below `root` that no record lists and that Clinic made: of items that did not end, of a seal.
+def leftovers(folder: Folder, state: State) -> Iterator[str]:
+    """Files in `folder` that no record lists and that Clinic made: of items that did not end, of a seal.
 
     Raises `Refused` that names a file that it did not make.
     """
     kept = {file.path for record in state.records.values() for file in record.files}
     ours = {MANIFEST_NEW, SUMS, SUMMARY, *(file.path for file in state.derived)}
-    for path, status in walk(root):
-        if stat.S_ISDIR(status.st_mode) or path in kept or path in (JOURNAL, LOCK):
+    for path, mode in folder.walk():
+        if stat.S_ISDIR(mode) or path in kept or path in (JOURNAL, LOCK):
             continue
         if path in ours or path.startswith(f"{PARTIAL}/") or _is_of_the_plan(path, state.header):
             yield path
         else:
             raise Refused(
-                f"{root} holds {path!r}, which no run of Clinic made",
+                f"{folder.root} holds {path!r}, which no run of Clinic made",
                 hint="move it out of the directory, then try again",
             )
 
@@ -133,6 +133,6 @@ def _is_of_the_plan(path: str, header: Header) -> bool:
 
 def clean(folder: Folder, state: State) -> None:
     """Remove what `leftovers` finds, and the folders that are empty then."""
-    for path in list(leftovers(folder.root, state)):
+    for path in list(leftovers(folder, state)):
         folder.remove(path)
     folder.prune()

@@ -62,7 +62,7 @@ def examine(root: Path) -> Structure:
 
 
 def _require_sealed(root: Path) -> None:
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 - a path that can't be reached is no directory, and no error
         raise BadBundle(f"{root} is not a directory", hint="name the directory of a bundle")
     if not os.path.lexists(root / MANIFEST):
         if os.path.lexists(root / JOURNAL):
@@ -175,13 +175,12 @@ def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         folder = pending.pop()
         try:
             with os.scandir(root / folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                entries = sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in found)
         except OSError as error:
             raise BadBundle(f"{folder or str(root)!r} can't be listed: {error.strerror}") from error
         inner: list[str] = []
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            status = entry.stat(follow_symlinks=False)
+        for name, status in entries:
+            path = f"{folder}/{name}" if folder else name
             yield path, status
             if stat.S_ISDIR(status.st_mode):
                 inner.append(path)

@@ -15,11 +15,26 @@ FILES = 64
 """Files that are brought to the disk together, at most: each holds a descriptor until then."""
 
 
+def _sync_all(files: list[int]) -> None:
+    """Sync and close every one, whatever becomes of the others; then raise the first error."""
+    failure: OSError | None = None
+    for number in files:
+        try:
+            os.fsync(number)
+        except OSError as error:
+            failure = failure or error
+        os.close(number)
+    if failure is not None:
+        raise failure
+
+
 class Syncer:
     """Collects what has to reach the disk. A thread sees to it every second; `flush` does it now."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, seconds: float = SECONDS) -> None:
+        """Files and the journal lie in `folder`; `seconds` is the longest that they wait."""
         self._folder = folder
+        self._seconds = seconds
         self._journal: int | None = None
         self._files: list[int] = []
         self._written = False
@@ -58,11 +73,7 @@ class Syncer:
             with self._guard:
                 files, self._files = self._files, []
                 written, self._written = self._written, False
-            for number in files:
-                try:
-                    os.fsync(number)
-                finally:
-                    os.close(number)
+            _sync_all(files)
             self._folder.sync()
             if written and self._journal is not None:
                 os.fsync(self._journal)
@@ -70,7 +81,7 @@ class Syncer:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._dirty.wait()
-            self._stop.wait(SECONDS)
+            self._stop.wait(self._seconds)
             self._dirty.clear()
             try:
                 self.flush()

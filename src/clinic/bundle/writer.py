@@ -141,6 +141,7 @@ class BundleWriter:
         try:
             folder.lock()
             state = resume.look(directory)
+            folder.require_here()
             used = sum(record.stored for record in state.records.values())
             writer = cls(folder, state.header, redactor, max_size=max_size, reserve=reserve, used=used)
         except BaseException:
