@@ -202,6 +202,7 @@ class Engine:
         self.records.append(record)
         try:
             self._writer.record(record)
-        except DiskFull as error:
+        except ClinicError as error:
+            # The journal can't take it; what is there may still be sealed, from what the writer knows.
             self.fault = self.fault or error
         self._progress.ended(record.entry.path, str(record.status))
