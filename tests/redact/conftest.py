@@ -23,7 +23,9 @@ def redactor() -> Redactor:
 def redact(redactor: Redactor) -> Redact:
     """Sends bytes through a stream, in pieces of a given size, and gives all that comes out."""
 
-    def run(data: bytes, content: Content = Content.TEXT, *, piece: int = 0, door: Redactor | None = None) -> bytes:
+    def run(
+        data: bytes, content: Content = Content.TEXT, *, piece: int = 0, door: Redactor | None = None
+    ) -> bytes:
         stream = (door or redactor).stream(content)
         size = piece or len(data) or 1
         out = b"".join(stream.feed(data[at : at + size]) for at in range(0, len(data), size))

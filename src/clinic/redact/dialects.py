@@ -85,7 +85,7 @@ def _toml(view: View, key: Key) -> Opening | bool:
     if first == b"'":
         return _structure(key, _closed(view, inside(view, at + 1, _TOML_SINGLE)))
     if first == b"[" or (first == b"{" and holds_secrets(key.name)):
-        return Opening(at, Container(MASK), b"") if key.kind is not Kind.FLAG else True
+        return Opening(at, Container(MASK, toml=True), b"") if key.kind is not Kind.FLAG else True
     bare = _TOML_BARE.match(view.data, at)
     return _structure(key, exactly(view, at, bare.end()), _QUOTED_MASK) if bare and first != b"{" else True
 

@@ -161,7 +161,7 @@ _HARMLESS = re.compile(
     r"true|false|on|off|yes|no|null|nil|none|undefined|enabled?|disabled?|required|optional|expired|never|always|"
     r"not set|unset|n/?a|~|redacted|hidden|masked|"
     r"[\[(<](?:redacted|hidden|masked|removed|filtered|omitted|null|none|nil)[\])>]|"
-    r"\*{2}|\*{4,}|x{3,}|\?+|-+|\.{2,}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%\(?\w*\)?[sdvq]|\$\d+|%!s\(\S*\)"
+    r"\*{2}|\*{4,64}|x{3,64}|\?{1,64}|-{1,64}|\.{2,64}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%\(?\w*\)?[sdvq]|\$\d+|%!s\(\S*\)"
 )
 _NUMBER = re.compile(r"[-+]?\d[\d_,.]*(?:e[-+]?\d+)?\s?(?:[kmgtp]?i?b?|[mun]?s|µs|min|m|h|d|%)")
 _PATH = re.compile(
@@ -169,6 +169,7 @@ _PATH = re.compile(
 )
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}")
 _OPAQUE = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w\-.+/=~!@#$%^&*]+")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,20}://")
 _SENTENCE = frozenset(
     "incorrect invalid wrong missing required expired must should cannot can may might is was are were not no failed "
     "failure error unexpected unknown authentication the a an for of to and or too at by in on with from empty unset "
@@ -188,13 +189,17 @@ def is_secret(kind: Kind, value: bytes, where: Where) -> bool:
         return True
     if not text or _HARMLESS.fullmatch(text.lower()):
         return False
-    if where in (Where.PROSE, Where.LINE) and text.split()[0].rstrip(".,;:!").lower() in _SENTENCE:
+    if where in (Where.PROSE, Where.LINE) and (_first_word(text) in _SENTENCE or _ADDRESS.match(text)):
         return False
     if _NUMBER.fullmatch(text.lower()):
         return text.isdigit() and (
             (kind is Kind.PASSWORD and len(text) > 1) or (kind is Kind.SECRET and len(text) > 5)
         )
     return _JUDGES[kind](text, where)
+
+
+def _first_word(text: str) -> str:
+    return text.split(maxsplit=1)[0].rstrip(".,;:!").lower()
 
 
 def _always(text: str, where: Where) -> bool:

@@ -39,7 +39,8 @@ def encodings(value: bytes) -> set[bytes]:
             _go(inner),
             _in_json(inner.decode("utf-8", "surrogateescape"), False),
         }
-    found |= {_slashed(value), value.replace(b"'", b"''"), value.replace(b"'", b"\\'")}
+    found.add(_slashed(value))
+    found |= {value.replace(b"'", quoted) for quoted in (b"''", b"\\'", b"'\\''", b"'\"'\"'")}
     found.add(html.escape(text).encode("utf-8", "surrogateescape"))
     return {one for one in found | _packed(value) if len(one) >= _INDEX}
 

@@ -46,6 +46,8 @@ _BEFORE = r"(?:\A|[\s/\\\"'`;|&(\x00=\[,])"
 _AFTER = r"(?:\.exe)?[\"'\s\x00]"
 _ANY = Pattern(_BEFORE + "(?:" + "|".join(option.programs for option in _OPTIONS) + ")" + _AFTER)
 _PROGRAMS = [(option, Pattern(f"{_BEFORE}(?:{option.programs}){_AFTER}")) for option in _OPTIONS]
+# What these run, and their own options, come after the program that was given a password.
+_WRAPPED = Pattern(rf"{_BEFORE}(?:ssh|scp|sftp|rsync){_AFTER}")
 
 
 def option_of(before: bytes, flag: bytes) -> Option | None:
@@ -54,8 +56,9 @@ def option_of(before: bytes, flag: bytes) -> Option | None:
         return None
     command = before[_last_command(before) :]
     for option, program in _PROGRAMS:
-        if flag.decode("latin-1") in option.flags and program.search(command):
-            return option
+        match = program.search(command) if flag.decode("latin-1") in option.flags else None
+        if match is not None:
+            return None if _WRAPPED.search(command, match.end() - 1) else option
     return None
 
 

@@ -153,9 +153,11 @@ class Indented:
         )
 
 
-_TOKENS = Pattern(r'["\[\]{}]')
+_TOKENS = {False: Pattern(r'["\[\]{}]'), True: Pattern(r"[\"'#\[\]{}]")}
 _STRING = inside_quotes('"')
+_INSIDE = {b'"': _STRING, b"'": Pattern(r"[^'\n]*"), b"#": Pattern(r"[^\n]*")}
 _COLON = Pattern(r'"[ \t\r\n]{0,64}:')
+_LONGEST_KEY = 2048
 
 
 @dataclass(slots=True)
@@ -165,48 +167,50 @@ class Container:
     mask: bytes
     """What stands in place of each string."""
 
+    toml: bool = False
+    """Whether it may hold strings in single quotes, and comments, which are masked too."""
+
     depth: int = 0
     """Open brackets so far."""
 
-    skipping: bool = False
-    """Whether the next bytes are the rest of a string that was already masked."""
+    skipping: bytes = b""
+    """What began the string or comment whose rest comes next and was masked already."""
 
     def step(self, data: bytes, start: int, final: bool) -> Step:
         at, out = start, bytearray()
         while True:
             if self.skipping:
-                rest = While(_STRING).step(data, at, final)
-                at, self.skipping = rest.end, not rest.done
-                if not rest.done or at >= len(data):
+                rest = While(_INSIDE[self.skipping]).step(data, at, final)
+                at = rest.end
+                if not rest.done:
                     return Step(at, final, bytes(out))
+                self.skipping = b""
                 out += data[at : at + 1]
                 at += 1
-            match = _TOKENS.search(data, at)
+            match = _TOKENS[self.toml].search(data, at)
             if match is None:
                 return Step(len(data), final, bytes(out + data[at:]))
             token, found = data[match.start() : match.end()], match.end()
             out += data[at : found - 1]
             at = found - 1
-            if token != b'"':
-                self.depth += 1 if token in b"[{" else -1
-                out += token
-                at = found
-                if self.depth <= 0:
-                    return Step(at, True, bytes(out))
+            if token in _INSIDE:
+                key_end = self._key_end(data, found) if token == b'"' else None
+                if key_end is None and not final and len(data) - at < _LONGEST_KEY * 2:
+                    return Step(at, False, bytes(out))
+                if key_end is None:
+                    self.skipping = token
+                out += data[at:key_end] if key_end is not None else token + self.mask
+                at = key_end if key_end is not None else found
                 continue
-            key_end = self._key_end(data, found)
-            if key_end is None and not final and len(data) - at < 4096:
-                return Step(at, False, bytes(out))
-            if key_end is not None:
-                out += data[at:key_end]
-                at = key_end
-                continue
-            out += token + self.mask
-            at, self.skipping = found, True
+            self.depth += 1 if token in b"[{" else -1
+            out += token
+            at = found
+            if self.depth <= 0:
+                return Step(at, True, bytes(out))
 
     @staticmethod
     def _key_end(data: bytes, inside: int) -> int | None:
         """Where a string that begins before `inside` ends, if it is a key."""
-        match = _STRING.match(data, inside, min(len(data), inside + 2048))
+        match = _STRING.match(data, inside, min(len(data), inside + _LONGEST_KEY))
         colon = _COLON.match(data, match.end()) if match else None
         return colon.end() if colon else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from clinic.redact.pattern import Pattern
-from clinic.redact.readers import AHEAD, Reader, Step, Until
+from clinic.redact.readers import AHEAD, Step, Until
 from clinic.redact.rules import Hit, Program
 from clinic.redact.text import HANDLERS
 from clinic.redact.view import BEHIND, MASK, REACH, Dialect, Opening, View, may_begin_scalar, may_end_scalar
@@ -123,6 +123,12 @@ class Scanner:
     def _run(self, final: bool, cut: bool = False) -> bytes:
         while self._advance(final):
             pass
+        if final and self._open is not None:
+            # No reader may leave anything behind the end; one that does is not to be trusted with the rest.
+            self._out.append(self._marker(len(self._data) - self._at, f"rule {self._open.rule} did not end"))
+            self._tally.counts[FAILED_CLOSED] += 1
+            self._at = self._kept = self._floor = len(self._data)
+            self._open = None
         if cut:
             self._withhold_last_word()
         self._write_to(len(self._data) if final else max(self._kept, self._at - BEHIND))
@@ -174,7 +180,12 @@ class Scanner:
 
     def _follow(self, current: _Open, final: bool) -> bool:
         opening = current.opening
-        step = self._step(opening.reader, final)
+        try:
+            step = opening.reader.step(self._data, self._at, final)
+        except Exception:  # noqa: BLE001 - the rest of the line is withheld instead of passed
+            note = f"rule {current.rule} failed"
+            self._open = _Open(current.rule, Opening(self._at, Until(_LINE_END), note=note), False)
+            return True
         taken = self._data[self._at : step.end]
         current.length += len(taken)
         if len(current.sample) < _LEARNABLE:
@@ -191,14 +202,6 @@ class Scanner:
             self._open = _Open("", Opening(self._at, self._doubt(), b"", note=GAP), False)
         return step.done
 
-    def _step(self, reader: Reader, final: bool) -> Step:
-        try:
-            return reader.step(self._data, self._at, final)
-        except Exception:  # noqa: BLE001 - the rest of the line is withheld instead of passed
-            rule = self._open.rule if self._open else ""
-            self._open = _Open(rule, Opening(self._at, Until(_LINE_END), note=f"rule {rule} failed"), False)
-            return Step(self._at, False)
-
     def _close(self, current: _Open) -> None:
         self._open = None
         opening = current.opening
@@ -209,7 +212,8 @@ class Scanner:
             self._out.append(self._marker(current.length, opening.note))
             # A gap was counted when it came.
             self._tally.counts[FAILED_CLOSED] += opening.note != GAP
-            if isinstance(opening.reader, Proof) and self._data[self._at - 1 : self._at] == b"\n":
+            ended = self._data[self._at - 1 : self._at] == b"\n"
+            if ended and isinstance(opening.reader, Proof) and not self._dialect.fixed:
                 self._out.append(b"\n")
             return
         mask = opening.mask

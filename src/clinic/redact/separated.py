@@ -130,19 +130,18 @@ class SeparatedStage:
         self._data += data
         *whole, self._data = self._data.split(b"\0")
         out = b"".join(self._piece(one) + b"\0" for one in whole)
-        if len(self._data) > LONGEST_PIECE or self._withheld:
+        if len(self._data) > LONGEST_PIECE or (self._withheld and self._data):
             self._withheld += len(self._data)
             self._data = b""
         return out
 
     def gap(self) -> bytes:
-        if self._is_lines:
-            return self._lines.gap()
-        # The variable or argument that was cut, and what is left of the one after the gap, may be secrets.
-        self._gap = True
-        self._withheld += len(self._data) or 1
-        self._data = b""
-        return b""
+        # What has not been seen yet may turn out to be either.
+        out = b"" if self._is_lines is False else self._lines.gap()
+        if not self._is_lines:
+            # The piece that was cut, and what is left of the one after the gap, may be secrets.
+            self._gap, self._withheld, self._data = True, self._withheld + len(self._data), b""
+        return out
 
     def finish(self) -> bytes:
         if self._is_lines:
@@ -151,7 +150,7 @@ class SeparatedStage:
         return self._piece(last) if last or self._withheld else b""
 
     def _piece(self, piece: bytes) -> bytes:
-        if not self._withheld:
+        if not self._withheld and not self._gap:
             return self._redact(piece)
         length, self._withheld = self._withheld + len(piece), 0
         # A gap was counted when it came.

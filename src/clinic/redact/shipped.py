@@ -103,7 +103,8 @@ _KEYS = (
             ("<name>fs.s3a.secret.key</name>\n<value>x1y2</value>", "<name>fs.s3a.secret.key</name>\n<value>***</value>"),
             ("<password><![CDATA[a<b]]></password>", "<password><![CDATA[***]]></password>"),
         ),
-        keeps=("<password/>", "<password></password>", "<passwordPolicy>strict</passwordPolicy>"),
+        keeps=("<password/>", "<password></password>", "<passwordPolicy>strict</passwordPolicy>",
+            "smtp_auth_password: <secret>\nsmtp_require_tls: true\nurl: <secret>"),
     ),
 )  # fmt: skip
 

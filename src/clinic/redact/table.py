@@ -57,10 +57,9 @@ class TableStage:
     def gap(self) -> bytes:
         if self._delimiter and not (self._columns or self._names):
             return b""
-        self._gap = True
-        self._withheld += len(self._data) or 1
-        self._data, self._seen, self._open = b"", 0, False
-        return b""
+        # Both halves of the record that was cut become one word each, which the scanner then withholds as such.
+        cut, self._data, self._seen, self._open, self._gap = len(self._data), b"", 0, False, True
+        return b"*" * cut
 
     def finish(self) -> bytes:
         data, self._data = self._data, b""
@@ -79,12 +78,13 @@ class TableStage:
                 return end
 
     def _record(self, record: bytes, line_end: bytes) -> bytes:
+        if self._gap:
+            self._gap = False
+            return b"*" * len(record) + line_end
         if self._withheld:
             length, self._withheld = self._withheld + len(record), 0
-            # A gap was counted when it came.
-            self._tally.counts[FAILED_CLOSED] += not self._gap
-            self._gap = False
-            return marker(length, "a record that is too long or cut by a gap") + line_end
+            self._tally.counts[FAILED_CLOSED] += 1
+            return marker(length, "a record that is too long") + line_end
         return_key = b"\r" if record.endswith(b"\r") else b""
         record = record.removesuffix(b"\r")
         if not self._delimiter and self._learn_headings(record):

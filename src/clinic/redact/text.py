@@ -103,10 +103,22 @@ _CELL_END = Pattern(r"[ \t]*(?:\||│|\t|\r?\n|\z)")
 _ROW_END = Pattern(r"[ \t]*(?:\||│)?[ \t]*(?:\r?\n|\z)")
 
 
+_NAME = Pattern(r"[_.\-]")
+
+
 def _cell(view: View, hit: Hit) -> Opening | None:
     kind, value = _named(view, hit), until(view, hit.end, _CELL_END)
     is_last = len(value.text) >= PEEK or _ROW_END.match(view.data, value.start + len(value.text))
-    if kind is None or not is_last or value.text.lower() in _HEADINGS or _is_heading(view, hit, value):
+    start, end = hit.span(1)
+    # A table of prose has sentences behind its words; a setting has a name that is no word.
+    is_prose = b" " in value.text and not _NAME.search(view.data[start:end])
+    if (
+        kind is None
+        or not is_last
+        or is_prose
+        or value.text.lower() in _HEADINGS
+        or _is_heading(view, hit, value)
+    ):
         return None
     return opening(kind, value, Where.STRUCTURE)
 
@@ -118,15 +130,20 @@ def _is_heading(view: View, hit: Hit, value: Value) -> bool:
     return value.text[:1] in (b" ", b"") or kind_of(value.text) is not None
 
 
-_ELEMENT_END = Pattern(r"<")
 _CDATA = Pattern(r"\s{0,80}<!\[CDATA\[")
-_CDATA_END = Pattern(r"\]\]>")
 
 
 def _element(view: View, hit: Hit) -> Opening | None:
+    """An element is one where it is closed: `<secret>` alone is what somebody put in place of one."""
     kind, cdata = _named(view, hit), _CDATA.match(view.data, hit.end)
-    value = until(view, cdata.end(), _CDATA_END) if cdata else until(view, hit.end, _ELEMENT_END)
-    return opening(kind, value, Where.STRUCTURE) if kind else None
+    start = cdata.end() if cdata else hit.end
+    end = view.data.find(b"]]>" if cdata else b"<", start, start + _LONGEST_ELEMENT)
+    if kind is None or end < 0 or not (cdata or view.data.startswith(b"</", end)):
+        return None
+    return opening(kind, exactly(view, start, end), Where.STRUCTURE)
+
+
+_LONGEST_ELEMENT = 2048
 
 
 def _value(view: View, hit: Hit) -> Opening | None:
@@ -184,7 +201,7 @@ def _dsn(view: View, hit: Hit) -> Opening | None:
     scheme = run.find(b"://")
     colon = run.find(b":", scheme + 3 if scheme >= 0 else 0)
     user = run[scheme + 3 if scheme >= 0 else 0 : colon]
-    if colon < 0 or b"@" in user or b"/" in user:
+    if colon < 0 or b"@" in user:
         return None
     return opening(Kind.PASSWORD, exactly(view, hit.start - len(run) + colon + 1, hit.start), Where.ASSIGN)
 
