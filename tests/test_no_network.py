@@ -80,7 +80,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_command_is_tried() -> None:
-    assert set(COMMANDS) == RUNS.keys() | SENDS
+    assert set(COMMANDS) == RUNS.keys() | SENDS, "say in RUNS how a new command is run here"
 
 
 @pytest.mark.parametrize("name", RUNS)
