@@ -7,7 +7,6 @@ with Web(Address("10.0.1.5", 2379)) as pd:
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
 import urllib.parse
@@ -56,7 +55,7 @@ class Answer:
         self._deadline = deadline
         self._where = where
         self.status: int = response.status_code
-        self.phrase: str = response.reason or http.client.responses.get(self.status, "")
+        self.phrase: str = response.reason or ""
         self.headers: Mapping[str, str] = response.headers
         self.received = 0
         """Bytes of the body so far."""
@@ -137,6 +136,11 @@ class Web:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @property
+    def user(self) -> str:
+        """Who logs in; empty where nobody does."""
+        return self._account.user if self._account is not None else ""
 
     def close(self) -> None:
         """Close the connections that were kept."""
@@ -327,13 +331,9 @@ def _beginning(answer: Answer) -> bytes:
 
 def _errors() -> tuple[type[Exception], ...]:
     """What requests, urllib3 and http.client raise for a broken exchange."""
-    import requests
-    import urllib3
+    from http.client import HTTPException
 
-    return (
-        requests.RequestException,
-        urllib3.exceptions.HTTPError,
-        http.client.HTTPException,
-        OSError,
-        ValueError,
-    )
+    from requests import RequestException
+    from urllib3.exceptions import HTTPError
+
+    return (RequestException, HTTPError, HTTPException, OSError, ValueError)
