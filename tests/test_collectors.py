@@ -7,9 +7,12 @@ import importlib.util
 import re
 import socket
 import subprocess
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 import pytest
@@ -21,12 +24,20 @@ from clinic.deadline import Deadline
 from clinic.errors import ItemError
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import SecretRegister
+from clinic.source.base import CONTROL
 
-_SPEC = importlib.util.spec_from_file_location("playback", Path(__file__).parent / "recorded" / "playback.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-playback = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(playback)
+
+def _recorded(name: str) -> ModuleType:
+    path = Path(__file__).parent / "recorded" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"recorded_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+playback, players = _recorded("playback"), _recorded("servers")
 
 MACHINES: list[str] = playback.names()
 ROOM = 3 << 20
@@ -42,10 +53,17 @@ def _target(machine: str) -> Target:
     return target
 
 
-def _play(machine: str, collector: Collector) -> tuple[dict[str, int], list[str]]:
+@pytest.fixture(scope="module")
+def played() -> Iterator[Any]:
+    """The recorded servers, started as they are asked for."""
+    with players.servers() as started:
+        yield started
+
+
+def _play(machine: str, collector: Collector, played: Any) -> tuple[dict[str, int], list[str]]:
     """Bytes by item, and what was asked that nobody had recorded. Only an `ItemError` may end an item early."""
     host = playback.RecordedHost(machine, collector.name)
-    target = host.target()
+    target = host.target(played.place) if "cluster" in host.about else host.target()
     common = Common(target.cluster, target.window, SecretRegister(), lambda _: host)
     filled: Counter[str] = Counter()
     for item in collector.items(target):
@@ -61,12 +79,12 @@ def _play(machine: str, collector: Collector) -> tuple[dict[str, int], list[str]
 
 
 @NAMED
-def test_each_item_gives_something_on_a_recorded_machine(collector: Collector) -> None:
-    """Red for a collector without a recording, and for an item that no recorded machine has an answer to."""
+def test_each_item_gives_something_on_a_recorded_machine(collector: Collector, played: Any) -> None:
+    """Red for a collector without a recording, and for an item that no recorded machine or server answers."""
     total: Counter[str] = Counter()
     notes: list[str] = []
     for machine in MACHINES:
-        filled, unexpected = _play(machine, collector)
+        filled, unexpected = _play(machine, collector, played)
         total.update(filled)
         notes.append(f"{machine}: {len(unexpected)} questions without a recorded answer {unexpected[:2]}")
     hint = f"record a machine that has an answer: python tools/record_machine.py NAME --collector {collector.name}"
@@ -114,7 +132,7 @@ def test_items_are_named_and_their_sources_name_their_host(collector: Collector,
         assert isinstance(item.sensitivity, Sensitivity)
         assert isinstance(item.volatility, Volatility)
         kind, _, place = item.source.lane.partition(":")
-        assert (kind == "host" and place in hosts) or (kind == "server" and place)
+        assert (kind == "host" and place in {*hosts, CONTROL}) or (kind == "server" and place)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -16,6 +16,7 @@ import argparse
 import base64
 import grp
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -27,13 +28,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clinic.cluster.model import Cluster, Instance, Machine
-from clinic.collector import Collector, Item, Target, Window
+from clinic.collector import Collector, Item, Target
 from clinic.deadline import Deadline
 from clinic.errors import ItemError
 from clinic.host.base import FileInfo, Host, Process, Reader
@@ -260,11 +258,13 @@ def _is_collector(kind: Any, module: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, Collector) and kind.__module__ == module
 
 
-def _instance(row: Mapping[str, Any]) -> Instance:
-    tupled: dict[str, Any] = {
-        key: value if isinstance(value, str | int | dict) else tuple(value) for key, value in row.items()
-    }
-    return replace(Instance("", NAME, 0), **tupled)
+def _playback() -> Any:
+    """What plays the recordings: both make the same of what `machine.json` says."""
+    spec = importlib.util.spec_from_file_location("playback", HERE.parent / "playback.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def record(collector: Collector, target: Target, door: Recorder) -> Counter[str]:
@@ -299,6 +299,9 @@ def main() -> None:
     parser.add_argument(
         "--instances", type=Path, help="JSON list of instances with the fields of the cluster's model"
     )
+    parser.add_argument(
+        "--cluster", type=Path, help="JSON object: the cluster it belongs to, if not only itself"
+    )
     parser.add_argument("--root", help="another system's root directory")
     parser.add_argument("--user", help="look with this account's rights")
     parser.add_argument(
@@ -312,9 +315,7 @@ def main() -> None:
     out = os.open(folder, os.O_DIRECTORY)  # still ours when the root and the user are others
     about = _about(folder, options)
     collectors, scrub = _collectors(options.collector), Scrubber(options.scrub)
-    instances = tuple(_instance(row) for row in about["instances"])
-    cluster = Cluster(NAME, "local", (Machine(NAME, local=True),), instances)
-    target = Target(cluster, Window(*(datetime.fromtimestamp(at, timezone.utc) for at in about["window"])))
+    target: Target = _playback().target_of(about)
     _enter(options.root, options.user)
     parts: dict[str, Any] = {}
     for collector in collectors:
@@ -342,7 +343,8 @@ def _about(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "user": "",
         "root": False,
     }
-    return {**fresh, "window": [now - 7200, now], "instances": instances, **known}
+    cluster = {"cluster": json.loads(options.cluster.read_text("utf-8"))} if options.cluster else {}
+    return {**fresh, **cluster, "window": [now - 7200, now], "instances": instances, **known}
 
 
 def _enter(root: str | None, user: str | None) -> None:

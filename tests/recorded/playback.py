@@ -1,7 +1,8 @@
 """Plays a recorded machine: what its commands printed and its files held, from the JSON beside this file.
 
 A machine is a folder: `machine.json` says what it was and who looked, and one file for each collector has
-the answers to what that collector asked. `tools/record_machine.py` makes both.
+the answers to what that collector asked. `tools/record_machine.py` makes both. Where it says which cluster the
+machine belongs to, the instances' servers are played too: see `servers.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import fnmatch
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,11 +27,27 @@ MACHINES = Path(__file__).parent / "machines"
 ERRORS: dict[str, type[ItemError]] = {kind.__name__: kind for kind in (Failed, Retryable, Skip, TimedOut)}
 
 Answer = dict[str, Any]
+Row = dict[str, Any]
+Place = Callable[[Row], Row]
+"""Gives an instance the ports at which it is played."""
 
 
 def names() -> list[str]:
     """The recorded machines."""
     return sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
+
+
+def target_of(about: Mapping[str, Any], place: Place = dict) -> Target:
+    """What a collector is asked about on the machine that `about` describes."""
+    name, of = about["name"], about.get("cluster", {})
+    window = Window(*(datetime.fromtimestamp(second, timezone.utc) for second in about["window"]))
+    instances = tuple(replace(Instance("", name, 0), **_tuples(place(one))) for one in about["instances"])
+    machine = Machine(name, local=True, login=of.get("login", {}))
+    cluster = Cluster(
+        of.get("name", name), of.get("deployed", "local"), (machine,), instances,
+        id=of.get("id", ""), version=of.get("version", ""),
+    )  # fmt: skip
+    return Target(cluster, window)
 
 
 class RecordedHost(Host):
@@ -46,11 +63,9 @@ class RecordedHost(Host):
         self._asked: dict[str, int] = {}
         self.unexpected: list[str] = []
 
-    def target(self) -> Target:
+    def target(self, place: Place = dict) -> Target:
         """What a collector is asked about on this machine."""
-        window = Window(*(datetime.fromtimestamp(second, timezone.utc) for second in self.about["window"]))
-        found = (replace(Instance("", self.name, 0), **_tuples(one)) for one in self.about["instances"])
-        return Target(Cluster(self.name, "local", (Machine(self.name, local=True),), tuple(found)), window)
+        return target_of(self.about, place)
 
     def which(self, tool: str) -> str | None:
         answer = self._take(f"which {tool}")
@@ -128,7 +143,8 @@ def _raise(answer: Answer) -> None:
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Without lists, which the model does not have."""
     return {
-        name: value if isinstance(value, str | int | dict) else tuple(value) for name, value in fields.items()
+        name: value if isinstance(value, str | int | float | dict) else tuple(value)
+        for name, value in fields.items()
     }
 
 

@@ -1,0 +1,144 @@
+"""Plays recorded servers: real HTTP and MySQL servers on loopback that answer what others were recorded to answer.
+
+What a component answers is in the lab's recordings and in `servers/COMPONENT/` beside this file: an `index.json`
+lists each answer, and says whether it was recorded from a running server, and if not, where it is from.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FOLDERS = (HERE / "servers", HERE.parent / "lab" / "standin" / "recordings")
+SCENARIOS = ("", "healthy", "scaling", "disconnected", "down", "tombstone")
+"""States of a cluster whose answers are played together, the first that has one first."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One answer."""
+
+    target: str
+    """The path with its query that was asked for."""
+
+    scenario: str
+    """The state that the cluster was in; empty where there is but one."""
+
+    status: int
+    """The status."""
+
+    content_type: str | None
+    """The type."""
+
+    file: Path
+    """What holds the body."""
+
+
+def recorded(component: str) -> list[Recorded]:
+    """Every answer to a GET that is recorded of a component."""
+    found: list[Recorded] = []
+    for folder in FOLDERS:
+        index = folder / component / "index.json"
+        if index.exists():
+            for entry in json.loads(index.read_text("utf-8"))["entries"]:
+                if (
+                    entry.get("method", "GET") == "GET"
+                    and entry.get("status")
+                    and not entry.get("request_body")
+                ):
+                    file = folder / component / entry["file"]
+                    scenario = entry.get("scenario", "")
+                    found.append(
+                        Recorded(entry["path"], scenario, entry["status"], entry.get("content_type"), file)
+                    )
+    return found
+
+
+class RecordedWeb:
+    """An HTTP server on loopback that plays a component."""
+
+    def __init__(self, component: str, scenarios: Iterable[str] = SCENARIOS) -> None:
+        self.asked: list[str] = []
+        self._answers = [
+            one for scenario in scenarios for one in recorded(component) if one.scenario == scenario
+        ]
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def find(self, target: str) -> Recorded | None:
+        """The answer to exactly this, else to this path; one that says something is preferred."""
+        path = target.partition("?")[0]
+        exact = [one for one in self._answers if one.target == target]
+        alike = [one for one in self._answers if one.target.partition("?")[0] == path] if not exact else []
+        good = [
+            one for one in (*exact, *alike) if one.status == 200 and one.file.read_bytes().strip() != b"null"
+        ]
+        return next(iter([*good, *exact, *alike]), None)
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                web.asked.append(self.path)
+                found = web.find(self.path)
+                status, kind, body = 404, "text/plain", b"404 page not found\n"
+                if found is not None:
+                    status, kind, body = found.status, found.content_type or "", found.file.read_bytes()
+                self.send_response_only(status)
+                if kind:
+                    self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Nobody reads it."""
+
+        return Handler
+
+
+class Servers:
+    """Recorded servers, each started when its port is asked for first."""
+
+    def __init__(self) -> None:
+        self.web: dict[str, RecordedWeb] = {}
+
+    def close(self) -> None:
+        """End all of them."""
+        for server in self.web.values():
+            server.close()
+
+    def place(self, instance: Mapping[str, Any]) -> dict[str, Any]:
+        """The instance as it is here: with the ports of the servers that play it."""
+        component = str(instance["component"])
+        if component not in self.web:
+            self.web[component] = RecordedWeb(component)
+        web = self.web[component].port
+        return {**instance, "status_port": web} if instance.get("status_port") else {**instance, "port": web}
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Recorded servers for a while."""
+    started = Servers()
+    try:
+        yield started
+    finally:
+        started.close()
