@@ -117,7 +117,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        listed: list[Any] = value
+        listed = cast("list[object]", value)
         if all(isinstance(one, str | int | float) for one in listed):
             return ",".join(map(_text, listed))
     return json.dumps(value, ensure_ascii=False, default=str, sort_keys=True)
