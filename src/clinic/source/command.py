@@ -19,7 +19,8 @@ from clinic.source.patterns import require_words
 
 _REFUSED = re.compile(
     r"(?i)permission denied|not permitted|access denied|must be (?:run as )?(?:root|superuser)|only root"
-    r"|you (?:need to be|are not|have to be) root|are you root|requires? root|root privileges|not authorized|insufficient permissions"
+    r"|you (?:need to be|are not|have to be) root|are you root|requires? root|root privileges|not authorized"
+    r"|insufficient permissions"
 )
 """How tools say that the user lacks a right (C locale)."""
 
