@@ -196,10 +196,8 @@ def test_what_fails_for_good_is_not_tried_again(bench: Bench) -> None:
     calls: list[int] = []
 
     def action(doors: Doors) -> Iterator[Chunk]:
-        del doors
         calls.append(1)
-        raise Failed(Reason.BAD_ANSWER, "no", fix="do this")
-        yield b""
+        yield from giving(Failed(Reason.BAD_ANSWER, "no", fix="do this"))(doors)
 
     record = bench.run(Item("a.txt", Doing(action))).records["a"]
     assert (record.status, record.reason, record.fix, len(calls)) == (

@@ -155,7 +155,8 @@ class Host(ABC):
     def list(self, pattern: str, deadline: Deadline, *, limit: int = 100_000) -> list[FileInfo]:
         """What matches an absolute glob (`*`, `?`, `[...]`, `**` is not special), sorted by path.
 
-        Links to directories are not entered unless they are root's, or lead to a directory of the same owner. An empty list when nothing matches.
+        Links to directories are not entered unless they are root's, or lead to a directory of the same owner.
+        An empty list when nothing matches.
         """
 
     @abstractmethod
