@@ -1,8 +1,8 @@
 """Plays a recorded machine: what its commands printed and its files held, from the JSON beside this file.
 
 A machine is a folder: `machine.json` says what it was and who looked, and one file for each collector has
-the answers to what that collector asked. `tools/record_machine.py` makes both. Where it says which cluster the
-machine belongs to, the instances' servers are played too: see `servers.py`.
+the answers to what that collector asked. `tools/record_machine.py` makes both. What the instances' own servers
+answer is played by `servers.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import fnmatch
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,9 +27,6 @@ MACHINES = Path(__file__).parent / "machines"
 ERRORS: dict[str, type[ItemError]] = {kind.__name__: kind for kind in (Failed, Retryable, Skip, TimedOut)}
 
 Answer = dict[str, Any]
-Row = dict[str, Any]
-Place = Callable[[Row], Row]
-"""Gives an instance the ports at which it is played."""
 
 
 def names() -> list[str]:
@@ -37,11 +34,11 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in MACHINES.glob("*/machine.json"))
 
 
-def target_of(about: Mapping[str, Any], place: Place = dict) -> Target:
+def target_of(about: Mapping[str, Any]) -> Target:
     """What a collector is asked about on the machine that `about` describes."""
     name, of = about["name"], about.get("cluster", {})
     window = Window(*(datetime.fromtimestamp(second, timezone.utc) for second in about["window"]))
-    instances = tuple(replace(Instance("", name, 0), **_tuples(place(one))) for one in about["instances"])
+    instances = tuple(replace(Instance("", name, 0), **_tuples(one)) for one in about["instances"])
     machine = Machine(name, local=True, login=of.get("login", {}))
     cluster = Cluster(
         of.get("name", name), of.get("deployed", "local"), (machine,), instances,
@@ -63,9 +60,9 @@ class RecordedHost(Host):
         self._asked: dict[str, int] = {}
         self.unexpected: list[str] = []
 
-    def target(self, place: Place = dict) -> Target:
+    def target(self) -> Target:
         """What a collector is asked about on this machine."""
-        return target_of(self.about, place)
+        return target_of(self.about)
 
     def which(self, tool: str) -> str | None:
         answer = self._take(f"which {tool}")

@@ -9,11 +9,14 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from clinic.client.address import Address
+from clinic.source.server import Server, web_address
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "servers", HERE.parent / "lab" / "standin" / "recordings")
@@ -115,23 +118,25 @@ class RecordedWeb:
 
 
 class Servers:
-    """Recorded servers, each started when its port is asked for first."""
+    """Recorded servers, each started when its instance is asked first."""
 
     def __init__(self) -> None:
-        self.web: dict[str, RecordedWeb] = {}
+        self._web: dict[str, RecordedWeb] = {}
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """End all of them."""
-        for server in self.web.values():
+        for server in self._web.values():
             server.close()
 
-    def place(self, instance: Mapping[str, Any]) -> dict[str, Any]:
-        """The instance as it is here: with the ports of the servers that play it."""
-        component = str(instance["component"])
-        if component not in self.web:
-            self.web[component] = RecordedWeb(component)
-        web = self.web[component].port
-        return {**instance, "status_port": web} if instance.get("status_port") else {**instance, "port": web}
+    def web_address(self, server: Server | Address) -> Address:
+        """In the place of the source's own: where the component of an instance is played."""
+        web_address(server)  # what has no such port is refused here too
+        component = "" if isinstance(server, Address) else server.component
+        with self._lock:
+            if component not in self._web:
+                self._web[component] = RecordedWeb(component)
+        return Address("127.0.0.1", self._web[component].port)
 
 
 @contextmanager
