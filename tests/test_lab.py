@@ -19,6 +19,7 @@ import requests
 from tests.lab.control import CHECKOUT, down
 from tests.lab.fixtures import LabOfTests
 from tests.lab.program import LOOPBACK
+from tests.lab.standin.members import component_of
 from tests.lab.state import Lab, Missing, Server, load
 
 pytestmark = pytest.mark.lab
@@ -27,7 +28,8 @@ OWNER = """
 import sys, time
 from pathlib import Path
 from tests.lab.control import running
-with running(Path(sys.argv[1]), print):
+from tests.lab.options import Options
+with running(Path(sys.argv[1]), print, Options(cluster=False)):
     print("up", flush=True)
     time.sleep(600)
 """
@@ -50,8 +52,9 @@ def ask(url: str, **parameters: str) -> Any:
 
 
 def command(word: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """What the lab's command line does."""
+    """What the lab's command line does, with the real servers alone."""
     argv = [sys.executable, str(CHECKOUT / "tests/lab/lab.py"), word, "--dir", str(directory), "--json"]
+    argv += ["--no-cluster"] if word == "up" else []
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -70,8 +73,8 @@ def ssh(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def ports(lab: Lab) -> set[int]:
-    """Every port that the lab's servers listen on."""
-    return {port for server in lab.servers for port in server.ports.values()}
+    """Every port of the real servers' address that the lab's servers listen on."""
+    return {port for server in lab.servers if server.host == LOOPBACK for port in server.ports.values()}
 
 
 def listens(port: int) -> bool:
@@ -105,7 +108,9 @@ def up_in(directory: Path) -> Lab:
 
 
 def test_prometheus_has_scraped_every_server_and_found_one_down(scraped_lab: LabOfTests) -> None:
-    scraped = {server.name for server in scraped_lab.servers} - {"mariadb", "sshd"}
+    real = {server.name for server in scraped_lab.servers if server.host == LOOPBACK}
+    members = {component_of(server.name) for server in scraped_lab.servers if server.host != LOOPBACK}
+    scraped = (real | members) - {"mariadb", "sshd"}
 
     def as_expected() -> bool:
         answer = ask(f"{scraped_lab.prometheus.url}/api/v1/query", query="up")
@@ -191,7 +196,10 @@ def test_what_lab_json_says_of_a_server_is_so(lab: LabOfTests) -> None:
         open_here = {each.laddr.port for each in process.net_connections("tcp") if each.status == "LISTEN"}
         assert set(server.ports.values()) == open_here, server.name
         assert process.username() == server.user
-        assert Path(server.argv[0]).samefile(process.exe())
+        if server.host == LOOPBACK:
+            assert Path(server.argv[0]).samefile(process.exe())
+        else:
+            assert tuple(process.cmdline()) == server.argv, "the stand-in looks like what it stands in for"
         named = [server.config, server.data, server.log, *server.files.values()]
         assert all(path.exists() for path in named if path is not None)
 

@@ -15,8 +15,10 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from tests.lab.directory import LOG_FILE, claim
+from tests.lab.options import USUAL, Options
 from tests.lab.packages import obtain
 from tests.lab.servers import PROGRAMS
+from tests.lab.standin.programs import MemberProgram
 from tests.lab.state import STATE_FILE, Identity, Lab, LabError, load
 from tests.lab.supervisor import READY, Plan
 
@@ -31,7 +33,7 @@ STOP_SECONDS = 15
 PAUSE = 0.05
 
 
-def up(directory: Path, say: Say) -> Lab:
+def up(directory: Path, say: Say, options: Options = USUAL) -> Lab:
     """The lab in `directory`: the one that is up already, or a new one that stays until `down`.
 
     `say` is told, before it is done, what gets installed. Raises `LabError` when a server does not start.
@@ -41,15 +43,15 @@ def up(directory: Path, say: Say) -> Lab:
     if there is not None and there.alive():
         return there
     down(directory)
-    _spawn(directory, stay=True, say=say)
+    _spawn(directory, options, stay=True, say=say)
     return _loaded(directory)
 
 
 @contextlib.contextmanager
-def running(directory: Path, say: Say) -> Generator[Lab, None, None]:
+def running(directory: Path, say: Say, options: Options = USUAL) -> Generator[Lab, None, None]:
     """A new lab in `directory` that ends with the block, and with this process however that ends."""
     directory = directory.absolute()
-    supervisor = _spawn(directory, stay=False, say=say)
+    supervisor = _spawn(directory, options, stay=False, say=say)
     try:
         yield _loaded(directory)
     finally:
@@ -84,14 +86,16 @@ def _stop(process: Identity, number: signal.Signals) -> None:
         time.sleep(PAUSE)
 
 
-def _spawn(directory: Path, *, stay: bool, say: Say) -> subprocess.Popen[str]:
+def _spawn(directory: Path, options: Options, *, stay: bool, say: Say) -> subprocess.Popen[str]:
     """Starts the supervisor and returns when the lab is ready."""
     claim(directory)
-    missing = obtain(PROGRAMS, say)
-    servers = [program.name for program in PROGRAMS if program.name not in missing]
+    programs = [each for each in PROGRAMS if options.cluster or not isinstance(each, MemberProgram)]
+    missing = obtain(programs, say)
+    servers = [program.name for program in programs if program.name not in missing]
     if not servers:
         raise LabError("none of the servers can be had here:\n" + "\n".join(missing.values()))
-    plan = Plan(str(directory), owner=os.getpid(), stay=stay, servers=servers, missing=missing)
+    chosen = dataclasses.asdict(options)
+    plan = Plan(str(directory), os.getpid(), stay, servers, missing, chosen)
     with (directory / LOG_FILE).open("ab") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "tests.lab.supervisor"],

@@ -48,7 +48,7 @@ def locked(directory: Path) -> Generator[None, None, None]:
 def clear(directory: Path) -> None:
     """Removes what an earlier lab left in `directory`."""
     for program in PROGRAMS:
-        shutil.rmtree(directory / program.name, ignore_errors=True)
+        shutil.rmtree(directory / (program.folder or program.name), ignore_errors=True)
     (directory / STATE_FILE).unlink(missing_ok=True)
     os.truncate(directory / LOG_FILE, 0)
 

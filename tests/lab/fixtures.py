@@ -14,6 +14,8 @@ import pytest
 from _pytest.capture import CaptureManager
 from tests.lab.control import running
 from tests.lab.monitoring import http_ok
+from tests.lab.options import Options
+from tests.lab.standin.cluster import Cluster
 from tests.lab.state import Lab, LabError, NotHere, Server, load
 
 VARIABLE = "CLINIC_LAB_DIR"
@@ -25,6 +27,9 @@ DATA_SECONDS = 30
 """Prometheus looks for targets and Alertmanagers every five seconds, the first time after five."""
 
 ALERTS = {"LabAlwaysFiring", "LabTargetDown"}
+
+OPTIONS = Options(history=13, history_step=20, delay_scale=0.05)
+"""A session's own lab: logs with rotated files, and a PD without a leader that says so after 0.15 s."""
 
 
 class LabOfTests(Lab):
@@ -46,9 +51,16 @@ def lab(request: pytest.FixtureRequest) -> Iterator[LabOfTests]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="clinic-lab-") as directory,
-        running(Path(directory), lambda text: _say(request.config, text)) as own,
+        running(Path(directory), lambda text: _say(request.config, text), OPTIONS) as own,
     ):
         yield _of_tests(own)
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: LabOfTests) -> Cluster:
+    """The lab's stand-in TiDB cluster: 3 PD, 2 TiDB, 3 TiKV, TiFlash, TiProxy, 2 TiCDC; its faults are yours."""
+    _ = lab.server("pd-1")  # skips the test where there can't be a cluster
+    return Cluster(lab)
 
 
 @pytest.fixture(scope="session")

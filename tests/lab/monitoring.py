@@ -8,10 +8,14 @@ from typing import Any
 import requests
 import yaml
 from tests.lab.program import Launch, NotReady, Place, Program, Tool
+from tests.lab.standin.members import RECORDED_HOSTS, component_of
 from tests.lab.state import Server
 
 SCRAPED = ("prometheus", "alertmanager", "node_exporter", "etcd", "victoria_metrics", "down")
 """What Prometheus scrapes, as far as it is in the lab; nobody ever listens at `down`."""
+
+CLUSTER_INTERVAL = "5s"
+"""PD alone has some ten thousand series."""
 
 RULES = {
     "groups": [
@@ -56,6 +60,25 @@ def scrape_jobs(place: Place, names: tuple[str, ...]) -> list[Mapping[str, Any]]
     return [{"job_name": name, "static_configs": [{"targets": [place.addresses[name]]}]} for name in present]
 
 
+def cluster_jobs(place: Place) -> list[Mapping[str, Any]]:
+    """A job for each component of the stand-in cluster, as TiUP's Prometheus has; none where it speaks TLS."""
+    targets: dict[str, list[str]] = {}
+    for name, seat in place.seats.items():
+        if name in RECORDED_HOSTS and not place.options.tls:
+            uses = [use for use in ("status", "metrics") if use in seat.ports] or ["client"]
+            found = [f"{seat.host}:{seat.ports[use]}" for use in uses]
+            targets.setdefault(component_of(name), []).extend(found)
+    return [
+        {
+            "job_name": component,
+            "honor_labels": True,
+            "scrape_interval": CLUSTER_INTERVAL,
+            "static_configs": [{"targets": found}],
+        }
+        for component, found in targets.items()
+    ]
+
+
 class Prometheus(Program):
     """Scrapes all of the lab every second, with rules that fire at once."""
 
@@ -72,7 +95,7 @@ class Prometheus(Program):
                 "external_labels": {"lab": "clinic"},
             },
             "rule_files": [str(rules)],
-            "scrape_configs": scrape_jobs(place, SCRAPED),
+            "scrape_configs": [*scrape_jobs(place, SCRAPED), *cluster_jobs(place)],
         }
         if "alertmanager" in place.addresses:
             told = {"static_configs": [{"targets": [place.addresses["alertmanager"]]}]}

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
-from tests.lab.program import LOOPBACK, Launch, NotReady, Place, Program, as_user, environment, tool
+from tests.lab.program import Launch, NotReady, Place, Program, as_user, environment, tool
 from tests.lab.state import Identity, LabError, Server
 
 READY_SECONDS = 30
@@ -38,9 +38,10 @@ class Running:
 
     def __init__(self, program: Program, place: Place, launch: Launch) -> None:
         """Starts the process. It dies with the *thread* that calls this, so that has to be the main one."""
-        log = place.home / f"{program.name}.log"
+        log = launch.log or place.home / f"{program.name}.log"
         command = [*_dying_with_parent(place.user), *launch.argv]
-        place.write(log.name, "")
+        log.touch(mode=0o600)
+        place.give(log)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 command,
@@ -51,13 +52,15 @@ class Running:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._program = program
+        self.program = program
+        self._place = place
+        self._launch = launch
         self.server = Server(
             name=program.name,
             process=Identity.of(self.process.pid),
             user=place.user,
-            argv=tuple(launch.argv),
-            host=LOOPBACK,
+            argv=tuple(launch.shown or launch.argv),
+            host=place.host,
             port=place.port,
             ports=dict(place.ports),
             url=launch.url,
@@ -78,12 +81,16 @@ class Running:
             if self.process.poll() is not None:
                 raise LabError(self._report(f"ended early, with status {self.process.returncode}"))
             try:
-                self._program.check(self.server)
+                self.program.check(self.server)
             except (NotReady, OSError) as error:
                 if time.monotonic() > deadline:
                     raise LabError(self._report(f"was not ready after {seconds:.0f} s: {error}")) from error
             else:
                 return
+
+    def again(self) -> Running:
+        """The same server in a new process; this one has ended."""
+        return Running(self.program, self._place, self._launch)
 
     def _report(self, what: str) -> str:
         return f"{self.server.name} {what}\nthe end of {self.server.log}:\n{tail(self.server.log)}"

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from tests.lab.options import USUAL, Options
 from tests.lab.state import LabError, Server
 
 LOOPBACK = "127.0.0.1"
@@ -22,6 +23,17 @@ PREPARE_SECONDS = 30
 
 class NotReady(Exception):
     """A server does not answer as it should yet; the text says what it did."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Seat:
+    """Where one server of the lab will listen."""
+
+    host: str
+    """Its address."""
+
+    ports: Mapping[str, int]
+    """Its ports, by purpose."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +52,18 @@ class Place:
     addresses: Mapping[str, str]
     """`host:port` of every server that will be in the lab, by name, and of `down`, where nobody listens."""
 
+    host: str = LOOPBACK
+    """The address that it was given."""
+
+    seats: Mapping[str, Seat] = dataclasses.field(default_factory=dict[str, Seat])
+    """Where every server that will be in the lab listens, by name."""
+
+    network: int = 0
+    """N of the addresses 127.N.x.y that are this lab's own."""
+
+    options: Options = USUAL
+    """What was chosen for the lab."""
+
     @property
     def port(self) -> int:
         """The port that clients use."""
@@ -48,7 +72,7 @@ class Place:
     @property
     def address(self) -> str:
         """`host:port` that clients use."""
-        return f"{LOOPBACK}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def data(self) -> Path:
@@ -112,6 +136,12 @@ class Launch:
     files: Mapping[str, Path] = dataclasses.field(default_factory=dict[str, Path])
     """What a client needs besides."""
 
+    shown: Sequence[str] = ()
+    """The command line that the process shows once it runs, where that is another than `argv`."""
+
+    log: Path | None = None
+    """Where it is logged why it ended; none where that is what it prints."""
+
 
 class Tool(NamedTuple):
     """A program, and what brings it."""
@@ -126,7 +156,7 @@ class Tool(NamedTuple):
 class Program(abc.ABC):
     """One kind of server."""
 
-    name: ClassVar[str]
+    name: str
     """Its name in the lab."""
 
     tools: ClassVar[tuple[Tool, ...]]
@@ -135,8 +165,11 @@ class Program(abc.ABC):
     account: ClassVar[str | None] = None
     """The account that Debian's package makes for it; None when it runs as the one who starts the lab."""
 
-    ports: ClassVar[tuple[str, ...]] = ("client",)
+    ports: tuple[str, ...] = ("client",)
     """What it needs ports for; `client` is the one that `Server.port` gives."""
+
+    folder: ClassVar[str] = ""
+    """The name of its directory; empty when that is its own name."""
 
     @abc.abstractmethod
     def prepare(self, place: Place) -> Launch:
@@ -145,6 +178,14 @@ class Program(abc.ABC):
     @abc.abstractmethod
     def check(self, server: Server) -> None:
         """Speaks the server's own protocol with it; raises `NotReady` or `OSError` until it answers well."""
+
+    def host(self, network: int) -> str:
+        """The address it listens on, in a lab whose own addresses are those of 127.`network`."""
+        return LOOPBACK
+
+    def usual_ports(self) -> Mapping[str, int]:
+        """The ports that it gets where they are free, by purpose; any free one for the others."""
+        return {}
 
     def user(self) -> str:
         """The account it runs as: its own where the lab may choose, else the caller's."""

@@ -6,6 +6,7 @@ from tests.lab.databases import Etcd, MariaDB
 from tests.lab.monitoring import Alertmanager, NodeExporter, Prometheus, VictoriaMetrics
 from tests.lab.program import Program
 from tests.lab.sshd import Sshd
+from tests.lab.standin.programs import members
 
 PROGRAMS: tuple[Program, ...] = (
     Prometheus(),
@@ -15,4 +16,5 @@ PROGRAMS: tuple[Program, ...] = (
     MariaDB(),
     Etcd(),
     Sshd(),
+    *members(),
 )

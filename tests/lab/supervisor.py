@@ -21,18 +21,23 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.lab.directory import clear, locked, remove, root_for_servers
-from tests.lab.ports import Ports
+from tests.lab.options import Options
+from tests.lab.ports import NoNetwork, Ports
 from tests.lab.process import Running, adopt_orphans, reap, stop_all
-from tests.lab.program import LOOPBACK, Launch, Place, Program
+from tests.lab.program import LOOPBACK, Launch, Place, Program, Seat
 from tests.lab.servers import PROGRAMS
+from tests.lab.standin.faults import FAULTS, FaultFile, fault_file
+from tests.lab.standin.programs import FOLDER, MemberProgram
 from tests.lab.state import STATE_FILE, Identity, Lab, LabError, Missing
 
 T = TypeVar("T")
 WATCH_SECONDS = 0.2
 READY = "ready"
+TAKEN_DOWN = "taken down by a fault"
+"""The reason for which `lab.json` lists a member of the cluster as missing that is down on purpose."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +59,9 @@ class Plan:
     missing: Mapping[str, str]
     """The servers that can't be had, each with the reason; for `lab.json`."""
 
+    options: Mapping[str, Any]
+    """The fields of the lab's `Options`."""
+
 
 class Stopped(Exception):
     """The lab was told to end, or its owner is gone."""
@@ -69,6 +77,7 @@ class Supervisor:
         self._programs = [program for program in PROGRAMS if program.name in plan.servers]
         self._ports = Ports()
         self._running: list[Running] = []
+        self._down: dict[str, Running] = {}
         self._told_to_end = False
         self._bound_to_owner = True
 
@@ -133,13 +142,30 @@ class Supervisor:
             yield from done
 
     def _places(self) -> dict[str, Place]:
-        ports = {each.name: {use: self._ports.take() for use in each.ports} for each in self._programs}
-        addresses = {name: f"{LOOPBACK}:{of_it['client']}" for name, of_it in ports.items()}
+        try:
+            network = self._ports.network()
+        except NoNetwork as error:
+            raise LabError(str(error)) from error
+        seats = {each.name: self._seat(each, network) for each in self._programs}
+        addresses = {name: f"{seat.host}:{seat.ports['client']}" for name, seat in seats.items()}
         addresses["down"] = f"{LOOPBACK}:{self._ports.take()}"
         return {
-            each.name: Place(self._root / each.name, ports[each.name], each.user(), addresses)
+            each.name: Place(
+                home=self._root / (each.folder or each.name),
+                ports=seats[each.name].ports,
+                user=each.user(),
+                addresses=addresses,
+                host=seats[each.name].host,
+                seats=seats,
+                network=network,
+                options=Options(**self._plan.options),
+            )
             for each in self._programs
         }
+
+    def _seat(self, program: Program, network: int) -> Seat:
+        host, usual = program.host(network), program.usual_ports()
+        return Seat(host, {use: self._ports.take(host, usual.get(use, 0)) for use in program.ports})
 
     def _save(self) -> None:
         Lab(
@@ -147,14 +173,47 @@ class Supervisor:
             root=self._root,
             supervisor=Identity.of(os.getpid()),
             servers=tuple(sorted((each.server for each in self._running), key=lambda server: server.name)),
-            missing=tuple(Missing(name, reason) for name, reason in self._plan.missing.items()),
+            missing=tuple(
+                Missing(name, reason)
+                for name, reason in (
+                    *self._plan.missing.items(),
+                    *((each, TAKEN_DOWN) for each in self._down),
+                )
+            ),
         ).save()
 
     def _live(self) -> None:
         while True:
             self._check()
             reap(self._running)
+            if self._took_down() + self._brought_up():
+                self._save()
             time.sleep(WATCH_SECONDS)
+
+    def _fault(self, running: Running) -> FaultFile:
+        return fault_file(self._root / FOLDER / FAULTS, running.server.name)
+
+    def _took_down(self) -> int:
+        """Kills the members of the cluster whose fault is to be down, and says how many."""
+        falling = [
+            each
+            for each in self._running
+            if isinstance(each.program, MemberProgram) and self._fault(each).kind() == "down"
+        ]
+        for each in falling:
+            each.process.kill()
+            each.process.wait()
+            self._running.remove(each)
+            self._down[each.server.name] = each
+        return len(falling)
+
+    def _brought_up(self) -> int:
+        """Starts those anew whose fault is over, and says how many."""
+        rising = [each for each in self._down.values() if self._fault(each).kind() != "down"]
+        for each in rising:
+            del self._down[each.server.name]
+            self._running.append(each.again())
+        return len(rising)
 
     def _end(self) -> None:
         stop_all(self._running)
@@ -168,7 +227,7 @@ class Supervisor:
 
 
 def _prepare(program: Program, place: Place) -> Launch:
-    place.home.mkdir(mode=0o700)
+    place.home.mkdir(mode=0o700, exist_ok=bool(program.folder))
     place.give(place.home)
     try:
         return program.prepare(place)
