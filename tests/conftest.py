@@ -20,7 +20,7 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-_FOREIGN = ("CLINIC_", "SUDO_", "XDG_", "SSH_AUTH_SOCK")
+_FOREIGN = ("CLINIC_", "SUDO_", "TIUP_", "XDG_", "SSH_AUTH_SOCK")
 """Variables, by the beginning of their names, that would make a result depend on who runs the tests."""
 
 _XDG = {"CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share", "CACHE": ".cache"}
@@ -59,6 +59,8 @@ def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path(tempfile.mkdtemp(dir=_homes))
     monkeypatch.setenv("HOME", str(path))
     monkeypatch.setenv("CLINIC_HOME", str(path / "clinic"))
+    # A cluster that runs here beside the tests must not be what `clinic collect` asks about.
+    monkeypatch.setenv("CLINIC_CLUSTER", "local")
     for variable, folder in _XDG.items():
         monkeypatch.setenv(f"XDG_{variable}_HOME", str(path / folder))
     return path

@@ -1,16 +1,24 @@
-"""Real processes that look like components: a shell under another name, with the sockets of a server."""
+"""Real processes that look like components, and servers to be asked.
+
+A process is a shell under another name, with the sockets of a server. A server is a PD or TiDB that answers what was
+recorded, one that says nothing, or an address that swallows every connection.
+"""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +188,164 @@ def _until_it_runs(process: subprocess.Popen[bytes], binary: Path) -> None:
         assert process.poll() is None, f"{binary} ended with {process.returncode}"
         assert time.monotonic() < deadline, f"{binary} does not start"
         time.sleep(0.002)
+
+
+PATHS = {
+    "/pd/api/v1/cluster": "cluster", "/pd/api/v1/config/cluster-version": "config-cluster-version",
+    "/pd/api/v1/members": "members", "/pd/api/v1/health": "health", "/pd/api/v1/stores": "stores",
+}  # fmt: skip
+
+
+@dataclass
+class Pd:
+    """A PD on loopback. Its own address stands in its answers for that of the first recorded one."""
+
+    recordings: Path
+    """Recorded answers."""
+
+    host: str = "127.0.0.1"
+    """Where it listens."""
+
+    port: int = 0
+    """Its port."""
+
+    status: int = 200
+    """What it answers with instead of the recorded status."""
+
+    replaced: dict[str, str] = field(default_factory=dict[str, str])
+    """Texts in its answers, and what stands there instead."""
+
+    asked: list[str] = field(default_factory=list[str])
+    """Paths, and prefixes of keys, that it was asked for."""
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def body(self, name: str) -> bytes:
+        text = (self.recordings / f"{name}.json").read_text()
+        for old, new in {"127.0.1.1:2379": self.address, **self.replaced}.items():
+            text = text.replace(old, new)
+        return text.encode()
+
+    def range(self, request: dict[str, Any]) -> bytes:
+        prefix = base64.b64decode(request["key"]).decode()
+        self.asked.append(prefix + (" keys" if request.get("keys_only") else ""))
+        assert request["serializable"], "a PD without a leader answers nothing else in time"
+        pairs = [
+            pair
+            for name in ("etcd-range-topology", "etcd-range-tidb-cdc")
+            for pair in json.loads(self.body(name))["kvs"]
+            if base64.b64decode(pair["key"]).decode().startswith(prefix)
+        ]
+        if request.get("keys_only"):
+            pairs = [{"key": pair["key"]} for pair in pairs]
+        return json.dumps({"header": {}, "kvs": pairs}).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # As every server's: with the standard library's 5 some of many wait a second.
+
+
+class _Handler(BaseHTTPRequestHandler):
+    pd: Pd
+
+    def do_GET(self) -> None:
+        self.pd.asked.append(self.path)
+        name = PATHS.get(self.path)
+        self._answer(404 if name is None else self.pd.status, self.pd.body(name) if name else b"")
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(self.pd.status, self.pd.range(request))
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+
+
+@pytest.fixture
+def serve_pd(root: Path) -> Iterator[Callable[..., Pd]]:
+    """Starts a PD."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(**fields: Any) -> Pd:
+        pd = Pd(root / "tests/lab/standin/recordings/pd/healthy", **fields)
+        server = _Server((pd.host, 0), type("Handler", (_Handler,), {"pd": pd}))
+        pd.port = server.server_port
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return pd
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def swallows() -> Iterator[Callable[[], str]]:
+    """Gives addresses at which a connection is never made and never refused, as at a host that is off."""
+    opened: list[socket.socket] = []
+
+    def one() -> str:
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        opened.append(listening)
+        for _ in range(2):  # With its queue full, Linux drops every further SYN.
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+            opened.append(waiting)
+        return f"127.0.0.1:{listening.getsockname()[1]}"
+
+    yield one
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def serve_tidb(root: Path) -> Iterator[Callable[[str], int]]:
+    """Starts the HTTP API of a TiDB whose PD is at an address; gives its port."""
+    servers: list[ThreadingHTTPServer] = []
+    folder = root / "tests/lab/standin/recordings/tidb"
+
+    def start(pd: str) -> int:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = {"/config": "config", "/info/all": "info-all"}[self.path]
+                body = (folder / f"{name}.json").read_text().replace("127.0.1.1:2379", pd).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                del format, args
+
+        server = _Server(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return server.server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

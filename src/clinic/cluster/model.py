@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from clinic.client.tls import Tls
 from clinic.kinds import Role
 
 ROLES: Mapping[str, frozenset[Role]] = {
@@ -151,6 +152,9 @@ class Cluster:
 
     differences: tuple[str, ...] = ()
     """Where two sources disagree, a sentence each; both are kept."""
+
+    tls: Tls = field(default_factory=Tls)
+    """The files that its servers are spoken to with where they speak TLS, as far as they came with it."""
 
     def machine(self, name: str) -> Machine:
         """The machine called `name`. Raises KeyError."""
