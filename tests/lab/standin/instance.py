@@ -87,7 +87,7 @@ def main() -> None:
     growing = Growing(spec, member)
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        growing.last_words('[main.go:275] ["got signal to exit"] [signal=terminated]')
+        growing.end('[main.go:275] ["got signal to exit"] [signal=terminated]')
         os._exit(0)
 
     signal.signal(signal.SIGTERM, end)

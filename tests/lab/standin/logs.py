@@ -113,9 +113,11 @@ class Growing:
         for log, file in zip(self._logs, self._files, strict=True):
             file.write(log.starting(_local(time.time())))
 
-    def last_words(self, words: str) -> None:
-        """One more line in the main log."""
+    def end(self, words: str) -> None:
+        """One more line in the main log, and no more."""
         self._files[0].write(f"[{unified(_local(time.time()))}] [INFO] {words}\n")
+        for file in self._files:
+            file.close()
 
     def grow(self) -> None:
         """Adds entries as long as the process lives."""

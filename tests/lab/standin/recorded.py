@@ -74,6 +74,7 @@ class Entry:
         return (RECORDINGS / self.component / self.file).read_bytes()
 
 
+@functools.cache
 def entries(component: str) -> tuple[Entry, ...]:
     """Every answered request to a component, in the order of its index."""
     return tuple(_entries(component))

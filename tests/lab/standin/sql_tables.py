@@ -90,15 +90,17 @@ class Tables:
         if not privileged:
             self._keep_own(user)
 
-    def add(self, name: str, columns: Sequence[Sequence[str]], rows: Iterable[Row]) -> None:
-        """A table, with its rows as they are recorded."""
+    def add(
+        self, name: str, columns: Sequence[Sequence[str]], rows: Iterable[Row], *, own: bool = False
+    ) -> None:
+        """A table; its rows are as they were recorded, or (`own`) this cluster's own."""
         self.columns[name] = {column[0]: column[1] for column in columns}
         schema, _, table = name.partition(".")
         declared = ", ".join(f'"{column}" {_affinity(kind)}' for column, kind in columns)
         self.database.execute(f'CREATE TABLE {schema}."{table}" ({declared})')
         marks = ", ".join("?" * len(columns))
         self.database.executemany(
-            f'INSERT INTO {schema}."{table}" VALUES ({marks})', (self._now(row) for row in rows)
+            f'INSERT INTO {schema}."{table}" VALUES ({marks})', rows if own else map(self._now, rows)
         )
 
     def _now(self, row: Row) -> list[Any]:
@@ -138,12 +140,12 @@ class Tables:
             known = [[shown.get(cell or "", cell) for cell in row] for row in rows]
             self.add(f"information_schema.{name}", self._of_cluster[f"information_schema.{name}"], known)
         config = self._of_cluster["information_schema.cluster_config"]
-        self.add("information_schema.cluster_config", config, _configuration(self._spec))
+        self.add("information_schema.cluster_config", config, _configuration(self._spec), own=True)
         gc = [_cells(line) for line in text("tidb/sql/mysql_tidb.tsv").splitlines()]
         self.add("mysql.tidb", [[name or "", "varchar(1024)"] for name in gc[0]], gc[1:])
         pairs = sorted(variables(self._spec, self._member).items())
         columns = [["VARIABLE_NAME", "varchar(64)"], ["VARIABLE_VALUE", "varchar(1024)"]]
-        self.add("mysql.global_variables", columns, pairs)
+        self.add("mysql.global_variables", columns, pairs, own=True)
         self.database.executemany("INSERT INTO information_schema.session_variables VALUES (?, ?)", pairs)
 
     def _load_shown(self) -> None:
@@ -151,12 +153,12 @@ class Tables:
         for name, table in shown.items():
             self.add(f"{SHOWN}.{name}", [[each, TYPE_OF_SHOWN] for each in table["columns"]], table["rows"])
         config = [[name, TYPE_OF_SHOWN] for name in ("Type", "Instance", "Name", "Value")]
-        self.add(f"{SHOWN}.config", config, self._rows("information_schema.cluster_config"))
+        self.add(f"{SHOWN}.config", config, self._rows("information_schema.cluster_config"), own=True)
         processes = ("Id", "User", "Host", "db", "Command", "Time", "State", "Info")
         kinds = ("bigint", TYPE_OF_SHOWN, TYPE_OF_SHOWN, TYPE_OF_SHOWN, TYPE_OF_SHOWN, "int(7)")
         columns = [[n, k] for n, k in zip(processes, (*kinds, TYPE_OF_SHOWN, TYPE_OF_SHOWN), strict=True)]
         listed = [row[: len(processes)] for row in self._rows("information_schema.processlist")]
-        self.add(f"{SHOWN}.processlist", columns, listed)
+        self.add(f"{SHOWN}.processlist", columns, listed, own=True)
 
     def _rows(self, name: str) -> list[tuple[Any, ...]]:
         schema, _, table = name.partition(".")
