@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import html
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
+from weakref import WeakKeyDictionary
 
 from clinic.kinds import Content
 from clinic.redact import pattern
@@ -135,6 +137,24 @@ class Matcher:
         return 0
 
 
+_MATCHERS: WeakKeyDictionary[SecretRegister, dict[int, tuple[int, Matcher]]] = WeakKeyDictionary()
+_MAKING = threading.Lock()
+
+
+def matcher_of(register: SecretRegister, since: int, version: int) -> Matcher:
+    """Finds what `register` learned after `since`, at least up to `version`.
+
+    Made once for all streams: making one costs milliseconds, and a run has thousands of small texts.
+    """
+    with _MAKING:
+        made = _MATCHERS.setdefault(register, {})
+        known = made.get(since)
+        if known is None or known[0] < version:
+            # The version is read before the list is: what comes in between is looked for once more, never left out.
+            known = made[since] = (register.version, Matcher(register.since(since)))
+        return known[1]
+
+
 def _is_short_word(value: bytes) -> bool:
     return len(value) < _SHORT_WORD and (value.isalpha() or value.isdigit())
 
@@ -213,7 +233,7 @@ class LearnedStage:
         # Read before the list is: what comes in between is then looked for once more, never left out.
         version = self._register.version
         if version > self._version:
-            self._matcher, self._version = Matcher(self._register.since(self._since)), version
+            self._matcher, self._version = matcher_of(self._register, self._since, version), version
 
     def _run(self, end: int) -> bytes:
         if end <= self._at:
