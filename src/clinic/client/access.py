@@ -15,10 +15,14 @@ class Access:
     """TLS material, accounts, the way there. Without anything: no account, the system's own CAs, no proxy."""
 
     tls: Tls = field(default_factory=Tls)
-    """For every server that speaks TLS."""
+    """For HTTP with servers that speak TLS."""
 
     sql: Account | None = None
     """For the SQL servers; without one none is asked."""
+
+    sql_tls: Tls = field(default_factory=Tls)
+    """For the SQL servers. With a CA their certificates are verified; it is often not the one of the cluster's own
+    traffic, so it has to be given for this purpose."""
 
     web: Mapping[str, Account] = field(default_factory=dict[str, Account])
     """For HTTP, by component: `prometheus`, `grafana`."""
