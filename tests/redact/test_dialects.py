@@ -8,6 +8,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -112,12 +113,12 @@ max_connections = 100
 """
 
 
-def _leaves(value: object, path: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], object]]:
+def _leaves(value: Any, path: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], object]]:
     if isinstance(value, dict):
-        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType] - any parsed document
+        for key, inner in cast("dict[object, object]", value).items():
             yield from _leaves(inner, (*path, key))
     elif isinstance(value, list):
-        for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        for index, inner in enumerate(cast("list[object]", value)):
             yield from _leaves(inner, (*path, index))
     else:
         yield path, value
@@ -218,7 +219,8 @@ def test_ini_parses_with_only_its_secrets_changed(redact: Redact) -> None:
 
 
 def test_unit_files_go_on_over_lines(redact: Redact) -> None:
-    raw = b'[Service]\nEnvironment="A=1" \\\n  "DB_PASSWORD=x 1" \\\n  "B=2"\nExecStart=/x --password=y1 \\\n  --port=1\n'
+    raw = b'[Service]\nEnvironment="A=1" \\\n  "DB_PASSWORD=x 1" \\\n  "B=2"\n'
+    raw += b"ExecStart=/x --password=y1 \\\n  --port=1\n"
     out = raw.replace(b"x 1", b"***").replace(b"=y1", b"=***")
     assert redact(raw, Content.INI) == out
 

@@ -54,7 +54,7 @@ def test_many_threads_share_a_redactor() -> None:
     wrong: list[bytes] = []
 
     def work(number: int) -> None:
-        for each in range(30):
+        for each in range(12):
             register.learn(f"learned-{number}-{each}")
             stream = redactor.stream(Content.LOG, learn=True)
             out = (

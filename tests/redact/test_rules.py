@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clinic.kinds import Content
-from clinic.redact import SHIPPED, BadRule, Redactor, Rule, RuleSet, Take
+from clinic.redact import SHIPPED, BadRule, Redactor, Rule, RuleSet, Take, pattern
 from clinic.redact.pattern import BadPattern, Pattern, quote
 from clinic.redact.text import HANDLERS
 from clinic.secret import SecretRegister
@@ -96,3 +96,25 @@ def test_patterns_match_bytes_whatever_they_are() -> None:
     assert Pattern(quote(b"\xff\x00a.")).search(b"x\xff\x00a.").start() == 1  # type: ignore[union-attr]  # it is there
     assert Pattern("密码").search("的密码".encode()).end() == 9  # type: ignore[union-attr]  # it is there
     assert Pattern(quote(b"a.")).search(b"ab") is None
+
+
+def _no_way(compiled: object) -> None:
+    return None
+
+
+def test_the_short_way_to_the_engine_and_the_public_one_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way uses what google-re2 does not document; without it, everything works as well."""
+    text = r"(?P<a>x)|\b(y)(z)?"
+    short = Pattern(text)
+    monkeypatch.setattr(pattern, "shortest_way", _no_way)
+    public = Pattern(text)
+    for data in (b"", b"x", b"..x", b"yz", b"ay", b"..y.x"):
+        for method in ("search", "match"):
+            for start in range(len(data) + 2):
+                one = getattr(short, method)(data, start)
+                two = getattr(public, method)(data, start)
+                spans = [
+                    None if found is None else [(found.start(group), found.end(group)) for group in range(4)]
+                    for found in (one, two)
+                ]
+                assert spans[0] == spans[1], (data, method, start)

@@ -18,6 +18,7 @@ _VALUES = frozenset(
     b"value variable_value val setting current_value session_value global_value config_value".split()
 )
 _OTHER = _NAMES | _VALUES | frozenset(b"host user type plugin db default".split())
+_HEADING = re.compile(rb"[\w .()\-]{1,64}")
 _CELL = {
     delimiter: re.compile(rb'(?s:("(?:[^"]|"")*"?[^%b]*|[^%b]*)(%b|\Z))' % (delimiter, delimiter, delimiter))
     for delimiter in (b",", b"\t")
@@ -108,9 +109,8 @@ class TableStage:
                 self._names[index] = index + 1
         if len(headings) == 2:
             self._names[0] = 1
-        self._columns = {
-            index: kind for index, one in enumerate(headings) if (kind := kind_of(one)) is not None
-        }
+        named = ((index, kind_of(one)) for index, one in enumerate(headings) if _HEADING.fullmatch(one))
+        self._columns = {index: kind for index, kind in named if kind is not None}
         if len(headings) == 2 and 0 in self._columns and 1 not in self._columns and headings[1] not in _OTHER:
             self._columns = {}
             return False

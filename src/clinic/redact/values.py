@@ -28,7 +28,7 @@ QUOTE = r"\\{0,15}[\"'`]"
 # Closing brackets and commas end a value only at the end of a word: passwords hold them too.
 _BARE_END = (
     r"[\s\x00]|[,;)\]}>]{1,8}(?:[\s\x00]|\z)|[,;)\]}>]{0,8}\\{0,15}[\"'`]+(?:[\s,;:)\]}>&|.\\]|\z)"
-    r"|[,;&|]\s?\w[\w.\-]{0,63}[\"'`]?\s?(?:=|: ?)[^\s]|\\[nr]|</|%26\w|&quot;"
+    r"|[,;]\s?\\{0,15}[\"'`]|[,;&|]\s?\w[\w.\-]{0,63}[\"'`]?\s?(?:=|: ?)[^\s]|\\[nr]|</|%26\w|&quot;"
 )
 BARE_END = Pattern(_BARE_END)
 """What ends an unquoted value in a text."""
