@@ -9,7 +9,17 @@ from pathlib import Path
 
 import yaml
 from tests.lab.monitoring import http_ok
-from tests.lab.program import LOOPBACK, Launch, NotReady, Place, Program, Tool, tool
+from tests.lab.program import (
+    CA_EXTENSION,
+    LEAF_EXTENSIONS,
+    LOOPBACK,
+    Launch,
+    NotReady,
+    Place,
+    Program,
+    Tool,
+    tool,
+)
 from tests.lab.state import Server
 
 ERROR_PACKET = 0xFF
@@ -108,10 +118,10 @@ CREATE USER {credentials["plain_user"]}@'%' IDENTIFIED BY '{plain}';
 
 def _certificates(place: Place) -> Path:
     """A CA, and a certificate for loopback signed by it; gives the CA's certificate."""
-    place.write("san.cnf", f"subjectAltName = IP:{LOOPBACK}, DNS:localhost\n")
+    place.write("san.cnf", f"{LEAF_EXTENSIONS}subjectAltName = IP:{LOOPBACK}, DNS:localhost\n")
     new_key = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -batch"
     for command in (
-        f"{new_key} -x509 -days 30 -subj /CN=clinic-lab-ca -keyout ca.key -out ca.pem",
+        f"{new_key} -x509 -days 30 -subj /CN=clinic-lab-ca {CA_EXTENSION} -keyout ca.key -out ca.pem",
         f"{new_key} -subj /CN=localhost -keyout server.key -out server.csr",
         "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30"
         " -extfile san.cnf -out server.pem",

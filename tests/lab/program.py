@@ -17,6 +17,17 @@ from tests.lab.state import LabError, Server
 
 LOOPBACK = "127.0.0.1"
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+CA_EXTENSION = "-addext keyUsage=critical,keyCertSign,cRLSign"
+"""What `openssl req` is told beside its defaults: Python 3.13 demands it of a CA (RFC 5280, 4.2.1.3)."""
+
+LEAF_EXTENSIONS = """\
+basicConstraints = CA:FALSE
+keyUsage = digitalSignature
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
+"""What a certificate has that a CA of the lab signs, for the same reason."""
+
 PREPARE_SECONDS = 30
 """How long one command that prepares a server may take."""
 

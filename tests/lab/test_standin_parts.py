@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -139,17 +140,16 @@ def test_a_fault_is_over_when_its_time_has_passed(tmp_path: Path) -> None:
     file.clear()
 
 
-def runner(spec: Spec, *, privileged: bool = True) -> Runner:
+@pytest.fixture
+def session(spec: Spec) -> Iterator[Runner]:
     """A session of TiDB without its protocol."""
     member = spec.member("tidb-1")
-    user = "root" if privileged else "plain"
-    return Runner(
-        lambda: Tables(spec, member, user, privileged=privileged),
-        variables(spec, member),
-        user,
-        4711,
-        privileged=privileged,
-    )
+
+    def tables() -> Tables:
+        return Tables(spec, member, "root", privileged=True)
+
+    with contextlib.closing(Runner(tables, variables(spec, member), "root", 4711, privileged=True)) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -172,26 +172,24 @@ def runner(spec: Spec, *, privileged: bool = True) -> Runner:
         ("START TRANSACTION READ ONLY", ()),
     ],
 )
-def test_a_statement_gives(spec: Spec, statement: str, rows: object) -> None:
-    assert runner(spec).run(statement)[1] == rows
+def test_a_statement_gives(session: Runner, statement: str, rows: object) -> None:
+    assert session.run(statement)[1] == rows
 
 
-def test_a_database_may_be_chosen(spec: Spec) -> None:
-    session = runner(spec)
+def test_a_database_may_be_chosen(session: Runner) -> None:
     session.run("USE information_schema")
     assert len(session.run("select * from DEADLOCKS")[1]) == 2
     assert session.run("SELECT DATABASE()")[1] == [("information_schema",)]
 
 
-def test_what_the_stand_in_can_not_do_it_says(spec: Spec) -> None:
+def test_what_the_stand_in_can_not_do_it_says(session: Runner) -> None:
     with pytest.raises(SqlError, match="the stand-in of TiDB can't run this"):
-        runner(spec).run("SELECT TIDB_DECODE_PLAN('x')")
+        session.run("SELECT TIDB_DECODE_PLAN('x')")
     with pytest.raises(SqlError, match="the stand-in of TiDB can't run this"):
-        runner(spec).run("SHOW CREATE TABLE mysql.user")
+        session.run("SHOW CREATE TABLE mysql.user")
 
 
-def test_a_limit_of_time_is_the_sessions_or_the_hints(spec: Spec) -> None:
-    session = runner(spec)
+def test_a_limit_of_time_is_the_sessions_or_the_hints(session: Runner) -> None:
     assert session.time_limit("SELECT 1") == 0
     session.run("SET @@session.max_execution_time = 2500")
     assert session.time_limit("SELECT 1") == 2.5

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from tests.lab.program import Launch, Place, Program, Tool, tool
+from tests.lab.program import CA_EXTENSION, LEAF_EXTENSIONS, Launch, Place, Program, Tool, tool
 from tests.lab.standin.deploy import arguments, deploy, run_script
 from tests.lab.standin.members import KINDS, RECORDED_HOSTS, Member, component_of, host_in
 from tests.lab.standin.spec import Spec
@@ -71,10 +71,13 @@ def _certificates(place: Place, spec: Spec) -> None:
     """A CA, a certificate for all members and one for a client, named as TiUP names them: .pem is a key."""
     hosts = sorted({member.host for member in spec.members})
     names = ", ".join([*(f"IP:{host}" for host in (*hosts, "127.0.0.1")), "DNS:localhost"])
-    place.write("tls/server.cnf", f"subjectAltName = {names}\nextendedKeyUsage = serverAuth, clientAuth\n")
-    place.write("tls/client.cnf", "extendedKeyUsage = clientAuth\n")
+    server = f"subjectAltName = {names}\nextendedKeyUsage = serverAuth, clientAuth\n"
+    place.write("tls/server.cnf", LEAF_EXTENSIONS + server)
+    place.write("tls/client.cnf", LEAF_EXTENSIONS + "extendedKeyUsage = clientAuth\n")
     new_key = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -batch"
-    commands = [f"{new_key} -x509 -days 30 -subj /CN=PingCAP -keyout tls/ca.pem -out tls/ca.crt"]
+    commands = [
+        f"{new_key} -x509 -days 30 -subj /CN=PingCAP {CA_EXTENSION} -keyout tls/ca.pem -out tls/ca.crt"
+    ]
     for name, subject in (("server", "tidb-stand-in"), ("client", "tiup-cluster-client")):
         commands += [
             f"{new_key} -subj /CN={subject} -keyout tls/{name}.pem -out tls/{name}.csr",

@@ -77,6 +77,12 @@ class Runner:
         self._tables = self._tables or self._make_tables()
         return self._tables
 
+    def close(self) -> None:
+        """Lets the tables go."""
+        if self._tables:
+            self._tables.database.close()
+            self._tables = None
+
     def time_limit(self, statement: str) -> float:
         """How many seconds a statement may run; 0 when that is not limited."""
         hint = HINT.search(statement)

@@ -259,7 +259,13 @@ class TidbSession(BaseSession):
 
     async def reset(self) -> None:
         """COM_RESET_CONNECTION."""
-        self._runner = None
+        await self.close()
+
+    async def close(self) -> None:
+        """The client has gone."""
+        if self._runner:
+            self._runner.close()
+            self._runner = None
 
     async def handle_query(self, sql: str, attrs: dict[str, str]) -> ResultSet | None:
         """One statement."""
