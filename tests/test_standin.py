@@ -180,6 +180,8 @@ def test_go_programs_give_profiles(cluster: Cluster) -> None:
     for name, prefix in places.items():
         text = ask(cluster.instance(name), f"{prefix}goroutine?debug=1").text
         assert text.startswith("goroutine profile: total"), name
+        packed = ask(cluster.instance(name), f"{prefix}heap").content
+        assert packed.startswith(b"\x1f\x8b"), name
 
 
 def test_an_instance_looks_like_the_program_that_tiup_starts(cluster: Cluster) -> None:

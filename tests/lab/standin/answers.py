@@ -99,11 +99,13 @@ class Api:
         return not_found()
 
     def find(self, request: Request, among: Iterable[Entry]) -> Entry | None:
-        """The recorded request that is the same, else the one that differs in its query only."""
+        """The recorded request that is the same, else one that asks for the same with other values, or with none."""
         alike = [each for each in among if each.method == request.method and each.path == request.path]
         same = [each for each in alike if bool(each.request_body) == bool(request.body)] or alike
         exact = [each for each in same if each.target == request.target]
-        return _first(exact) or _first([each for each in same if "?" not in each.target])
+        names = _names(request.target)
+        similar = [each for each in same if names and _names(each.target) == names]
+        return _first(exact) or _first(similar) or _first([each for each in same if "?" not in each.target])
 
     def play(self, entry: Entry) -> Answer:
         """The recorded answer with this cluster's addresses."""
@@ -130,6 +132,12 @@ class Api:
         if len(body) > KEEP:
             self._kept[key] = body
         return body
+
+
+def _names(target: str) -> frozenset[str]:
+    """The names in a query."""
+    query = target.partition("?")[2]
+    return frozenset(part.partition("=")[0] for part in query.split("&") if part)
 
 
 def _first(found: Sequence[Entry]) -> Entry | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from tests.lab.standin.answers import PLAIN, Answer, Api, Request, as_json, not_found
+from tests.lab.standin.answers import Answer, Api, Request, as_json, not_found
 from tests.lab.standin.members import Member
 from tests.lab.standin.pd import PdApi
+from tests.lab.standin.profiles import packed_profile, unknown_profile
 from tests.lab.standin.recorded import Entry, entries
 from tests.lab.standin.spec import Spec
 
@@ -99,12 +100,12 @@ class TicdcApi(Api):
 
 
 def profile(api: Api, request: Request, prefix: str) -> Answer | None:
-    """A text profile of a Go program: PD's, as it was recorded."""
+    """A profile of a Go program: as text PD's, as it was recorded."""
     if not request.path.startswith(prefix) or request.method != "GET":
         return None
     target = PD_PROFILES + request.target.removeprefix(prefix)
     found = next((entry for entry in _profiles() if entry.target == target), None)
-    return api.play(found) if found else Answer(404, b"Unknown profile\n", PLAIN)
+    return api.play(found) if found else packed_profile(request, prefix) or unknown_profile()
 
 
 def _profiles() -> list[Entry]:

@@ -12,6 +12,7 @@ from tests.lab.standin.answers import PLAIN, Answer, Api, Request, as_json, json
 from tests.lab.standin.etcd import Store
 from tests.lab.standin.faults import SCENARIOS, FaultFile, fault_file
 from tests.lab.standin.members import Member
+from tests.lab.standin.profiles import packed_profile
 from tests.lab.standin.recorded import Entry
 from tests.lab.standin.spec import Spec
 
@@ -20,6 +21,7 @@ FOLLOWER = "follower"
 NO_LEADER = "noleader"
 RANGE = re.compile(r"/v3(?:beta)?/kv/range")
 PD_JSON = "application/json; charset=UTF-8"
+PROFILES = "/pd/api/v1/debug/pprof/"
 DIFFERENT = frozenset({"PD-Allow-follower-handle"})
 """The request headers that make PD answer otherwise."""
 
@@ -88,15 +90,16 @@ class PdApi(Api):
         if scenario == "fresh":
             known = self.find(request, (each for each in self.entries if each.scenario == HEALTHY))
             return Answer(500, NOT_BOOTSTRAPPED, PD_JSON) if known else self._unknown(request)
-        return self._store_of(request, scenario) or self._unknown(request)
+        packed = packed_profile(request, PROFILES)
+        return packed or self._store_of(request, scenario) or self._unknown(request)
 
     def _of_healthy(self, request: Request) -> Answer:
         found = self.find(request, (each for each in self.entries if each.scenario == HEALTHY))
         return self.play(found) if found else not_found()
 
     def _unknown(self, request: Request) -> Answer:
-        known = any(each.path == request.path for each in self.entries)
-        return Answer(405) if known else not_found()
+        known = {each.method for each in self.entries if each.path == request.path}
+        return Answer(405) if known and request.method not in known else not_found()
 
     def _store_of(self, request: Request, scenario: str) -> Answer | None:
         """A store that was not asked for by its id, out of the list of all."""
