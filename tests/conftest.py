@@ -25,6 +25,9 @@ _FOREIGN = ("CLINIC_", "SUDO_", "TIUP_", "XDG_", "SSH_AUTH_SOCK")
 
 _XDG = {"CONFIG": ".config", "STATE": ".local/state", "DATA": ".local/share", "CACHE": ".cache"}
 
+os.environ["CLINIC_CLUSTER"] = "local"
+"""A cluster that runs here beside the tests must not be what `clinic collect` asks about."""
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:
@@ -59,7 +62,6 @@ def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path(tempfile.mkdtemp(dir=_homes))
     monkeypatch.setenv("HOME", str(path))
     monkeypatch.setenv("CLINIC_HOME", str(path / "clinic"))
-    # A cluster that runs here beside the tests must not be what `clinic collect` asks about.
     monkeypatch.setenv("CLINIC_CLUSTER", "local")
     for variable, folder in _XDG.items():
         monkeypatch.setenv(f"XDG_{variable}_HOME", str(path / folder))

@@ -29,6 +29,7 @@ print(f"\\nended with {code}, tried to leave {lost} times")
 """Runs in a network namespace that has loopback alone: whatever else is tried finds no route, and is counted."""
 
 RUNS = {
+    "clusters": ["clusters"],
     "collect": ["collect", "-y", "-o", "NEW"],
     "collectors": ["collectors"],
     "doctor": ["doctor"],

@@ -9,6 +9,7 @@ import click
 
 from clinic.bundle.layout import safe_path
 from clinic.cli import collect_end, collect_plan
+from clinic.cli.clusters import choose
 from clinic.cli.collect_options import Options, steer
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
@@ -23,6 +24,7 @@ _CONTEXT = {"max_content_width": 100}
 
 
 @click.command("collect", context_settings=_CONTEXT)
+@click.argument("cluster", default="")
 @click.option(
     "-f", "--from", "start", metavar="TIME", help="First moment: RFC 3339, -4h, '2 hours ago', a date."
 )
@@ -40,6 +42,18 @@ _CONTEXT = {"max_content_width": 100}
     "--node", "-N", "nodes", multiple=True, metavar="HOST[:PORT]", help="Only these hosts or instances."
 )
 @collector_option
+@click.option(
+    "--pd", multiple=True, metavar="HOST:PORT", help="Ask this PD for the cluster; one that answers will do."
+)
+@click.option(
+    "--tidb", multiple=True, metavar="HOST:PORT", help="Ask this TiDB where PD is; may be given again, too."
+)
+@click.option("--prometheus", default="", metavar="URL", help="The cluster's Prometheus.")
+@click.option("--topology", default="", metavar="FILE", help="A YAML file that describes the cluster.")
+@click.option("--home", default="", metavar="DIR", help="Home of the user who runs TiUP, or a TIUP_HOME.")
+@click.option("--ca", default="", metavar="FILE", help="CA certificate of servers that speak TLS.")
+@click.option("--cert", default="", metavar="FILE", help="Client certificate for them.")
+@click.option("--key", default="", metavar="FILE", help="Its key.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory of the bundle.")
 @click.option("--case", default="", metavar="ID", help="The support case it is for.")
 @click.option(
@@ -63,13 +77,20 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the result as JSON.")
 @click.option("--resume", "resumed", type=click.Path(path_type=Path), metavar="DIR", help="Go on in DIR.")
 def command(**values: object) -> int:
-    """Collect a bundle from this machine and the database processes on it.
+    """Collect a bundle from CLUSTER, or from this machine and the database processes on it.
+
+    CLUSTER is one that TiUP manages here (clinic clusters lists them), or the word local: this machine alone.
+    Without it, it is the only one of TiUP's, else this machine; CLINIC_CLUSTER names one for jobs. Any other
+    cluster is described by a file (--topology) or asked from one of its servers (--pd, --tidb).
 
     Everything stays on this machine: the bundle is a local directory, and nothing is sent.
 
     \b
     Examples:
-      clinic collect                                   the last two hours
+      clinic collect prod                              the last two hours
+      clinic collect local                             this machine alone
+      clinic collect --pd 10.0.1.5:2379 --ca ca.crt    without TiUP; the rest is asked
+      clinic collect --topology orders.yaml
       clinic collect --from -4h --case 12345
       clinic collect --around 2026-11-25T10:30
       clinic collect --dry-run --include storage       what would be read
@@ -86,7 +107,7 @@ def run(options: Options) -> int:
         return _end(_resume(options.resumed), options)
     harden()
     window = resolve(options.start, options.end, around=options.around)
-    steering = steer(options)
+    steering = steer(options, choose(options.where))
     ready = prepare(steering, window, offline=options.offline)
     try:
         if options.dry_run:

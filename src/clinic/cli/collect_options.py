@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinic import profile
+from clinic.cli.clusters import absolute
+from clinic.cluster.discover import Where
 from clinic.errors import UsageError
 from clinic.plan import Selection
 from clinic.run.prepare import KEEP_FREE, Steering
@@ -16,6 +18,33 @@ from clinic.units import parse_duration
 @dataclass(frozen=True)
 class Options:
     """The command line of `clinic collect` as values."""
+
+    cluster: str = ""
+    """`CLUSTER`."""
+
+    home: str = ""
+    """`--home`."""
+
+    topology: str = ""
+    """`--topology`."""
+
+    pd: tuple[str, ...] = ()
+    """`--pd`."""
+
+    tidb: tuple[str, ...] = ()
+    """`--tidb`."""
+
+    prometheus: str = ""
+    """`--prometheus`."""
+
+    ca: str = ""
+    """`--ca`."""
+
+    cert: str = ""
+    """`--cert`."""
+
+    key: str = ""
+    """`--key`."""
 
     start: str | None = None
     """`--from`."""
@@ -80,22 +109,29 @@ class Options:
     resumed: Path | None = None
     """`--resume`."""
 
+    @property
+    def where(self) -> Where:
+        """Which cluster the command line means; `cluster` is empty where it names none."""
+        files = (absolute(path) for path in (self.topology, self.ca, self.cert, self.key))
+        topology, ca, cert, key = files
+        return Where(self.cluster, self.home, topology, self.pd, self.tidb, self.prometheus, ca, cert, key)
+
     def check(self) -> None:
         """Raise `UsageError` for options that contradict each other."""
         if self.offline and not self.dry_run:
             raise UsageError("--offline goes with --dry-run", hint="clinic collect --dry-run --offline")
         steering = (
             self.start, self.end, self.around, self.profile, self.include, self.exclude, self.roles, self.nodes,
-            self.collectors, self.output, self.case, self.note,
+            self.collectors, self.output, self.case, self.note, *self.where.values().values(),
         )  # fmt: skip
         if self.resumed is not None and any(steering):
             raise UsageError(
-                "--resume takes window, selection, case and note from the bundle",
+                "--resume takes cluster, window, selection, case and note from the bundle",
                 hint="leave those options out",
             )
 
 
-def steer(options: Options) -> Steering:
+def steer(options: Options, where: Where) -> Steering:
     """What `options`, the profile and the user's configuration come to. Raises `UsageError`, `Refused`."""
     config = profile.read_config()
     chosen = profile.find_profile(options.profile or config.profile)
@@ -114,6 +150,7 @@ def steer(options: Options) -> Steering:
         max_size=options.max_size if options.max_size is not None else chosen.max_size,
         concurrency=options.concurrency,
         keep_free=options.keep_free,
+        where=where,
     )
 
 

@@ -14,6 +14,7 @@ import clinic
 from clinic.errors import ClinicError, Interrupted
 
 COMMANDS = {
+    "clusters": "List the clusters that TiUP manages from this machine.",
     "collect": "Collect a bundle from a cluster or this machine.",
     "collectors": "List what can be collected, and what each item reads.",
     "doctor": "Say what this account can and can't collect here, and the fix.",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from clinic import registry
 from clinic.bundle.manifest import Option
-from clinic.cluster.discover import discover_local, learning
+from clinic.cluster.discover import Where, discover, learning
+from clinic.cluster.model import Machine
 from clinic.collector import Target
 from clinic.deadline import Deadline
-from clinic.errors import UsageError
+from clinic.errors import Failed, UsageError
+from clinic.host.base import Host
 from clinic.host.local import LocalHost
 from clinic.kinds import Volatility
+from clinic.outcome import Reason
 from clinic.plan import Plan, Selection, declare, look, share
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
@@ -22,8 +26,10 @@ from clinic.units import MIB
 from clinic.window import Window
 
 LOOK_SECONDS = 10.0
-"""Bound of one look at a source for its estimate: the plan is on the screen in time, whatever hangs."""
+"""Bound of one look at a source for its estimate."""
 
+PLAN_SECONDS = 15.0
+"""Discovery and all looks together: the plan is on the screen in time, whatever hangs."""
 
 KEEP_FREE = 64 * MIB
 """Bytes that stay free on the disk unless `--keep-free` says otherwise: a database may need them."""
@@ -54,6 +60,9 @@ class Steering:
     keep_free: int = KEEP_FREE
     """Bytes that stay free on the disk."""
 
+    where: Where = field(default_factory=Where)
+    """Which cluster, and how it is found."""
+
     def values(self) -> dict[str, Option]:
         """As the journal and the manifest hold it."""
         chosen = self.selection
@@ -61,7 +70,7 @@ class Steering:
             "include": chosen.include, "exclude": chosen.exclude, "roles": chosen.roles, "nodes": chosen.nodes,
             "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
             "deadline": self.deadline, "max_size": self.max_size, "concurrency": self.concurrency,
-            "keep_free": self.keep_free,
+            "keep_free": self.keep_free, **self.where.values(),
         }  # fmt: skip
 
     @classmethod
@@ -77,7 +86,7 @@ class Steering:
                 selection, profile, _words(values["collectors"]),
                 float(str(deadline)) if deadline is not None else None,
                 int(str(max_size)) if max_size is not None else None,
-                int(str(values["concurrency"])), int(str(values["keep_free"])),
+                int(str(values["concurrency"])), int(str(values["keep_free"])), Where.of(values),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             raise UsageError(
@@ -137,17 +146,34 @@ def _with_named(selection: Selection, found: list[registry.Found]) -> Selection:
 def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Ready:
     """Everything up to the question. `offline` contacts nothing and leaves the estimates out.
 
-    Raises `UsageError`, `Refused`.
+    Raises `UsageError`, `Refused`, `Unreachable`.
     """
+    until = time.monotonic() + PLAN_SECONDS
     found = load(steering.collectors)
     redactor = Redactor(register := SecretRegister())
-    cluster = discover_local(learning(redactor))
+    cluster = discover(steering.where, learning(redactor), offline=offline)
     selection = _with_named(steering.selection, found)
     target = Target(cluster, window)
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
-    common = Common(cluster, window, register, lambda machine: LocalHost(machine.name))
+    common = Common(cluster, window, register, _open)
     if not offline:
-        plan = look(plan, lambda planned: AttemptDoors(common, Deadline(LOOK_SECONDS)))
+        plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_size is not None:
         plan = share(plan, steering.max_size)
     return Ready(plan, common, redactor, steering.bounds, looked=not offline)
+
+
+def _look_seconds(until: float) -> float:
+    """What one look may take: what discovery left of the time, and never nothing."""
+    return min(LOOK_SECONDS, max(0.5, until - time.monotonic()))
+
+
+def _open(machine: Machine) -> Host:
+    """The door to a machine. Raises `Failed` for another one: only what its servers say can be had from here."""
+    if machine.local:
+        return LocalHost(machine.name)
+    raise Failed(
+        Reason.UNREACHABLE,
+        f"{machine.name} is another machine, and its files and commands can't be reached from here",
+        fix=f"run on {machine.name} itself: sudo clinic collect local",
+    )

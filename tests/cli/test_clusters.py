@@ -1,0 +1,322 @@
+"""Which cluster a command is about: listed, chosen, asked for, and never the wrong one in silence."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinic.bundle.reader import Bundle
+from clinic.cli import clusters as module
+from clinic.cli.clusters import choose
+from clinic.cluster.discover import Where
+from clinic.errors import Failed, UsageError
+from clinic.outcome import Reason
+from clinic.plan import Selection
+from clinic.run.prepare import Steering, prepare
+from clinic.window import resolve
+
+Clinic = Callable[..., Any]
+
+META = "user: tidb\ntidb_version: v8.5.3\ntopology:\n  pd_servers: [{host: 127.77.0.1}]\n"
+DM = "user: dm\ndm_version: v8.5.0\ntopology:\n  master_servers: [{host: 127.77.0.2}]\n"
+SIGNS = tuple(f"tikv runs here as process {number}" for number in range(1, 6))
+
+Deploy = Callable[..., Path]
+
+
+@pytest.fixture
+def deploy(home: Path) -> Deploy:
+    """Writes a cluster's meta.yaml into the home of the person at the keyboard."""
+
+    def one(name: str, text: str = META, *, sort: str = "cluster") -> Path:
+        folder = home / ".tiup" / "storage" / sort / "clusters" / name
+        folder.mkdir(parents=True)
+        (folder / "meta.yaml").write_text(text)
+        return folder / "meta.yaml"
+
+    return one
+
+
+@pytest.fixture(autouse=True)
+def nobody_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable names a cluster."""
+    monkeypatch.delenv("CLINIC_CLUSTER")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Somebody sits at a terminal and types these lines."""
+
+    def types(lines: str) -> None:
+        answers = iter(lines.splitlines())
+        monkeypatch.setattr(module, "_somebody", lambda: True)
+        monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: next(answers))
+
+    return types
+
+
+@pytest.fixture
+def in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a cluster run on this machine."""
+    monkeypatch.setattr(module, "signs", lambda: SIGNS)
+    monkeypatch.setattr(module, "pd_in_sight", lambda: ("10.0.0.1:2379", "10.0.0.2:2379"))
+
+
+@pytest.fixture
+def nothing_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them does."""
+    monkeypatch.setattr(module, "signs", tuple)
+
+
+def chosen(**said: Any) -> Where:
+    return choose(Where(**{"cluster": "", **said}))
+
+
+def test_clusters_are_listed_with_what_they_are_made_of(clinic: Clinic, deploy: Deploy) -> None:
+    file = deploy("prod")
+    deploy("replication", DM, sort="dm")
+    ended = clinic("clusters")
+    assert ended.code == 0
+    assert "prod" in ended.out
+    assert "v8.5.3" in ended.out
+    assert "pd 1, node_exporter 1, blackbox_exporter 1" in ended.out
+    assert str(file) in ended.out
+    assert "dm-master 1" in ended.out
+    listed = clinic("clusters", "--json").json
+    assert [(one["name"], one["id"], one["version"]) for one in listed] == [
+        ("prod", "cluster/prod", "v8.5.3"), ("replication", "dm/replication", "v8.5.0"),
+    ]  # fmt: skip
+    assert listed[0]["hosts"] == ["127.77.0.1"]
+    assert listed[0]["components"] == {"pd": 1, "node_exporter": 1, "blackbox_exporter": 1}
+
+
+def test_one_that_can_not_be_read_is_listed_with_the_reason(clinic: Clinic, deploy: Deploy) -> None:
+    deploy("broken", "topology: [")
+    deploy("open").chmod(0o666)
+    ended = clinic("clusters")
+    assert ended.code == 0
+    assert "is not valid YAML" in ended.out
+    assert "others can write" in ended.out
+    assert [bool(one["fault"]) for one in clinic("clusters", "--json").json] == [True, True]
+
+
+def test_names_that_are_taken_twice_are_listed_as_they_have_to_be_typed(
+    clinic: Clinic, deploy: Deploy
+) -> None:
+    deploy("prod")
+    deploy("prod", DM, sort="dm")
+    deploy("local")
+    out = clinic("clusters").out
+    assert {line.split()[0] for line in out.splitlines()[1:]} == {"cluster/prod", "dm/prod", "cluster/local"}
+
+
+def test_another_home_is_looked_at_when_it_is_named(
+    clinic: Clinic, deploy: Deploy, home: Path, tmp_path: Path
+) -> None:
+    deploy("prod")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert [one["name"] for one in clinic("clusters", "--json", "--home", home).json] == ["prod"]
+    assert clinic("clusters", "--json", "--home", empty).json == []
+    assert clinic("clusters", "--home", tmp_path / "absent").code == 2
+
+
+def test_with_none_it_says_where_it_looked(clinic: Clinic, home: Path) -> None:
+    assert f"there is none in {home}/.tiup." in clinic("clusters").out
+
+
+def test_the_only_cluster_is_meant_where_none_is_named(deploy: Deploy, home: Path) -> None:
+    deploy("prod")
+    assert chosen() == Where("cluster/prod", str(home / ".tiup"))
+
+
+def test_several_are_an_error_that_names_them_where_nobody_can_be_asked(deploy: Deploy) -> None:
+    deploy("prod")
+    deploy("test")
+    deploy("test", DM, sort="dm")
+    with pytest.raises(UsageError) as caught:
+        chosen()
+    assert caught.value.message == "TiUP manages 3 clusters here: prod, cluster/test, dm/test"
+    assert caught.value.hint == "say which: clinic collect prod; this machine alone: clinic collect local"
+
+
+def test_several_are_a_choice_at_a_terminal(
+    deploy: Deploy, terminal: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy("prod")
+    deploy("test")
+    terminal("9\n2\n")
+    assert chosen().cluster == "cluster/test"
+    shown = capsys.readouterr().err
+    assert "1  prod" in shown
+    assert "3  local (this machine alone)" in shown
+    terminal("3")
+    assert chosen() == Where("local")
+
+
+def test_a_named_cluster_is_meant_and_a_variable_names_it_for_jobs(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy("prod")
+    deploy("test")
+    assert chosen(cluster="test").cluster == "cluster/test"
+    with pytest.raises(UsageError, match="no cluster is called 'nosuch'"):
+        chosen(cluster="nosuch")
+    monkeypatch.setenv("CLINIC_CLUSTER", "test")
+    assert chosen().cluster == "cluster/test"
+    assert chosen(cluster="prod").cluster == "cluster/prod"
+    assert chosen(pd=("a:1",)) == Where("", pd=("a:1",))
+
+
+def test_local_is_this_machine_whatever_tiup_manages(deploy: Deploy) -> None:
+    deploy("local")
+    assert chosen(cluster="local") == Where("local")
+    assert chosen(cluster="cluster/local").cluster == "cluster/local"
+    # The only one there is: never this machine in silence, nor the other way round.
+    assert chosen().cluster == "cluster/local"
+
+
+@pytest.mark.usefixtures("nothing_in_sight")
+def test_this_machine_is_the_default_where_there_is_no_cluster() -> None:
+    assert chosen() == Where("local")
+
+
+@pytest.mark.usefixtures("in_sight")
+def test_a_cluster_in_sight_is_an_error_with_the_command_where_nobody_can_be_asked(home: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        chosen()
+    message, hint = caught.value.message, caught.value.hint
+    assert message.startswith(
+        f"a TiDB cluster is in sight, and TiUP manages none in {home}/.tiup: tikv runs here as "
+    )
+    assert message.endswith("process 3; and 2 more signs")
+    assert "clinic collect --pd 10.0.0.1:2379 --pd 10.0.0.2:2379" in hint
+    assert hint.endswith("this machine alone: clinic collect local")
+    assert chosen(cluster="local") == Where("local")
+
+
+@pytest.mark.usefixtures("in_sight")
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_cluster_in_sight_is_asked_about_at_a_terminal(
+    terminal: Callable[[str], None], capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    terminal(f"\n{answer}\n")
+    if answer == "y":
+        assert chosen() == Where("local")
+    else:
+        with pytest.raises(UsageError, match="nothing was collected") as caught:
+            chosen()
+        assert "clinic collect --pd 10.0.0.1:2379" in caught.value.hint
+    assert "tikv runs here as process 1" in capsys.readouterr().err
+
+
+def test_a_named_home_without_clusters_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="TiUP manages no cluster in"):
+        chosen(home=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cluster": "prod", "pd": ("a:1",)},
+        {"home": "/x", "tidb": ("a:1",)},
+        {"topology": "x.yaml", "pd": ("a:1",)},
+        {"cluster": "local", "ca": "/x"},
+        {"cluster": "local", "home": "/x"},
+    ],
+)
+def test_two_ways_to_say_it_are_one_too_many(said: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        chosen(**said)
+
+
+def only(collector: Path, *words: str) -> list[str]:
+    return [
+        "collect",
+        "-y",
+        "--collector",
+        str(collector),
+        "--include",
+        collector.stem,
+        "-o",
+        "bundle",
+        *words,
+    ]
+
+
+@pytest.fixture
+def collector(declared: Callable[..., Path]) -> Path:
+    """What asks every host for one thing."""
+    return declared([{"path": "ok.txt", "command": ["echo", "fine"]}])
+
+
+def test_a_bundle_is_of_the_cluster_and_says_what_could_not_be_learned(
+    clinic: Clinic, deploy: Deploy, collector: Path, tmp_path: Path
+) -> None:
+    deploy("prod")
+    ended = clinic(*only(collector))
+    assert ended.code == 0, ended.err
+    run = Bundle.open(tmp_path / "bundle").manifest.run
+    assert (run.cluster.name, run.cluster.deployed, run.cluster.version) == ("prod", "tiup", "v8.5.3")
+    assert run.cluster.machines == ("127.77.0.1",)
+    assert any("PD could not be asked" in text for text in run.cluster.unknown)
+    assert run.options["cluster"] == "cluster/prod"
+    assert "Cluster prod (tiup, v8.5.3), 1 host" in ended.err
+
+
+def test_a_resumed_run_finds_the_same_cluster(
+    clinic: Clinic, deploy: Deploy, declared: Callable[..., Path], tmp_path: Path
+) -> None:
+    deploy("prod")
+    flag = tmp_path / "flag"
+    collector = declared([{"path": "x.txt", "command": ["cat", str(flag)]}])
+    assert clinic(*only(collector)).code != 0
+    flag.write_text("now")
+    deploy("test")
+    ended = clinic("collect", "--resume", "bundle")
+    assert ended.code == 0, ended.err
+    assert Bundle.open(tmp_path / "bundle").manifest.run.cluster.name == "prod"
+    assert clinic("collect", "prod", "--resume", "bundle").code == 2
+
+
+def test_another_machines_items_end_with_the_way_to_have_them(tmp_path: Path) -> None:
+    described = tmp_path / "orders.yaml"
+    described.write_text("name: orders\ninstances: [{component: tikv, host: 192.0.2.77}]")
+    steering = Steering(Selection(), where=Where("", topology=str(described)))
+    ready = prepare(steering, resolve(None, None), offline=True)
+    with pytest.raises(Failed, match=r"^192\.0\.2\.77 is another machine") as caught:
+        ready.common.host("192.0.2.77")
+    assert caught.value.reason is Reason.UNREACHABLE
+    assert "clinic collect local" in caught.value.fix
+    ready.common.close()
+
+
+def test_the_dry_run_of_a_described_cluster_offline_contacts_nothing(clinic: Clinic, tmp_path: Path) -> None:
+    described = tmp_path / "orders.yaml"
+    described.write_text("name: orders\ninstances: [{component: pd, host: 192.0.2.77}]")
+    ended = clinic("collect", "--dry-run", "--offline", "--json", "--topology", described)
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["cluster"] == "orders"
+
+
+def test_at_a_real_terminal_the_choice_is_asked_for(deploy: Deploy, tmp_path: Path) -> None:
+    deploy("prod")
+    deploy("test")
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "clinic", "collect", "--dry-run", "--offline"]
+    process = subprocess.Popen(argv, cwd=tmp_path, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, b"2\n")
+    out, _ = process.communicate(timeout=30)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "1  prod" in shown
+    assert out.startswith(b"Cluster test (tiup, v8.5.3)")
