@@ -58,8 +58,17 @@ def read_url(text: str) -> tuple[Address, str]:
     if parts.scheme not in _PORTS:
         raise ValueError("a URL begins with http:// or https://")
     address = Address(parts.hostname or "", port or _PORTS[parts.scheme], parts.scheme == "https")
-    path = parts.path or "/"
-    return address, f"{path}?{parts.query}" if parts.query else path
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not is_path(path):
+        raise ValueError("that is not a URL: spaces and the like are written as %20")
+    return address, path
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` is a path of a URL, with or without a query: nothing else could become of it on the wire."""
+    return (
+        text.startswith("/") and text.isascii() and not any(char <= " " or char in "#\x7f" for char in text)
+    )
 
 
 def read_address(text: str, *, port: int, tls: bool = False) -> Address:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clinic import __version__
 from clinic.client.account import Account
-from clinic.client.address import Address, read_url
+from clinic.client.address import Address, is_path, read_url
 from clinic.client.tls import Tls
 from clinic.client.wire import Cut, Reach
 from clinic.deadline import Deadline
@@ -313,7 +313,7 @@ class Web:
 
 def require_path(path: str) -> str:
     """`path` when it is one that stays on its server. Raises `Failed`."""
-    if not path.startswith("/") or not path.isascii() or any(char <= " " or char == "#" for char in path):
+    if not is_path(path):
         raise Failed(Reason.UNSAFE, f"{path!r} is no path of a URL")
     return path
 

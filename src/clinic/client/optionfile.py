@@ -82,10 +82,11 @@ def _read(path: Path) -> tuple[str, list[str]]:
     except OSError as error:
         why = error.strerror or str(error)
         raise UsageError(f"can't read {path}: {why}", hint="check the name and its permissions") from error
-    with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(descriptor)
-        remarks = _require_own(path, info)
-        data = file.read(LONGEST + 1)
+    try:
+        remarks = _require_own(path, os.fstat(descriptor))
+        data = os.read(descriptor, LONGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > LONGEST:
         raise UsageError(f"{path} is longer than {LONGEST} bytes", hint="that is no option file")
     return data.decode("utf-8", "surrogateescape"), remarks
