@@ -199,9 +199,9 @@ def test_a_rule_that_raises_withholds_its_line_and_only_that(
     monkeypatch.setitem(text.HANDLERS, Take.USERINFO, _fail)
     stream = redactor.stream(Content.TEXT)
     line = b"connect to mysql://root:S3cr3t@10.0.0.1/ failed"
-    out = stream.feed(b"before\n" + line + b"\nafter password=x1\n") + stream.finish()
-    marker = b"[clinic: %d bytes withheld, rule url-userinfo failed]" % len(line)
-    assert out == b"before\n" + marker + b"\nafter password=***\n"
+    out = stream.feed(b"before\n" + line + b"\nand after it password=x1\n") + stream.finish()
+    marker = b"[clinic: %d bytes withheld, rule url-userinfo failed]" % (len(line) + 1)
+    assert out == b"before\n" + marker + b"\nand after it password=***\n"
     assert stream.counts["failed_closed"] == 1
 
 
@@ -213,10 +213,33 @@ def test_a_reader_that_raises_withholds_the_rest_of_its_line(
 
     monkeypatch.setattr(While, "step", fail)
     stream = redactor.stream(Content.TEXT)
-    rest = b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln here"
-    out = stream.feed(b"see " + rest + b"\nafter\n") + stream.finish()
-    assert out == b"see [clinic: %d bytes withheld, rule jwt failed]\nafter\n" % len(rest)
+    rest = b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln here\n"
+    out = stream.feed(b"see " + rest + b"and after it\n") + stream.finish()
+    assert out == b"see [clinic: %d bytes withheld, rule jwt failed]\nand after it\n" % len(rest)
     assert stream.counts["failed_closed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "raw", "left"),
+    [
+        (Content.TOML, b'a = 1\npassword = """\nline one\n"""\nnext = 1\n', b"next = 1\n"),
+        (Content.YAML, b"a: 1\npassword: |\n  line one\n  line two\nnext: 1\n", b"next: 1\n"),
+        (Content.YAML, b"a: 1\npasswords:\n  - one\n  - two\nnext: 1\n", b"next: 1\n"),
+        (Content.YAML, b"a: 1\n- name: PASSWORD\n  value: one\n- name: x\n", b"- name: x\n"),
+        (Content.JSON, b'{"a":1,"password":"one","next":2}', b'"next":2}'),
+        (Content.JSON, b'{"a":1,"env":[{"name":"PASSWORD","value":"one"},{"name":"x"}]}', b'"name":"x"}]}'),
+        (Content.TEXT, b"a b c\n<name>x.password</name>\n<value>one</value>\nd e f\n", b"d e f\n"),
+    ],
+)
+def test_a_rule_that_raises_withholds_secrets_of_several_lines_too(
+    content: Content, raw: bytes, left: bytes, redactor: Redactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for take in Take:
+        monkeypatch.setitem(text.HANDLERS, take, _fail)
+    stream = redactor.stream(content)
+    out = stream.feed(raw) + stream.finish()
+    assert b"one" not in out
+    assert out.endswith(left)
 
 
 def test_base64_that_is_too_long_to_be_unpacked_is_withheld(redactor: Redactor) -> None:

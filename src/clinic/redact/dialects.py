@@ -161,6 +161,7 @@ def _yaml_value(view: View, key: Key, at: int, indent: int) -> Opening | bool:
 _INI_LEAD = Pattern(r"\A[ \t]*(?:[;#]+[ \t]*)?(?:export[ \t]+)?\z")
 _INI_TRIPLE = Pattern(r'(?s:(?:[^"]|""?[^"])*)')
 _INI_QUOTED = Pattern(r"(\"[^\n]{0,900}\"|'[^\n]{0,900}')[ \t]{0,256}(?:[;#][^\n]{0,900})?(?:\r?\n|\z)")
+_INI_COMMENT = Pattern(r"[#;][ \t]")
 _INI_END = Pattern(r"[ \t]{1,100}[#;][^\n]|[ \t]{0,100}\r?\n|[ \t]{0,100}\z")
 _CONTINUED = Pattern(r"(?s:(?:[^\\\r\n]|\\\r?\n|\\.|\r[^\n])*)")
 
@@ -172,6 +173,8 @@ def _ini(view: View, key: Key) -> Opening | bool:
     at = _skip(_BLANKS, view, key.after)
     if view.data[at : at + 3] == b'"""':
         return _structure(key, inside(view, at + 3, _INI_TRIPLE))
+    if at > key.after and _INI_COMMENT.match(view.data, at):
+        return True
     in_quotes = _INI_QUOTED.match(view.data, at)
     if in_quotes:
         return _structure(key, exactly(view, at + 1, in_quotes.end(1) - 1))

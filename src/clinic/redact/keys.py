@@ -70,6 +70,10 @@ class Where(enum.Enum):
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+")
 _NO_CHANGE = frozenset("hash b base enc encrypted encoded value text string plain plaintext data".split())
+# Directives that name where a secret is, or that there is none.
+_OTHERS = frozenset(
+    "loadcredential loadcredentialencrypted importcredential conditioncredential nopasswd".split()
+)
 _PLUGINS = frozenset(
     "mysqlnativepassword cachingshapassword shapassword tidbsmpassword tidbauthtoken".split()
 )
@@ -105,7 +109,7 @@ def kind_of(key: bytes) -> Kind | None:
     if not words:
         return None
     glued = "".join(word for word in words if not word.isdigit())
-    if glued in _PLUGINS:
+    if glued in _PLUGINS or glued in _OTHERS:
         return None
     return _password(words, glued) or _token(words) or _secret(words, glued) or _key(words, glued)
 
@@ -159,13 +163,15 @@ def _key(words: list[str], glued: str) -> Kind | None:
 
 _HARMLESS = re.compile(
     r"true|false|on|off|yes|no|null|nil|none|undefined|enabled?|disabled?|required|optional|expired|never|always|"
-    r"not set|unset|n/?a|~|redacted|hidden|masked|"
+    r"(?:files|compat)(?:\s+[\w\[\]!=]+){0,8}|not set|unset|n/?a|~|redacted|hidden|masked|"
     r"[\[(<](?:redacted|hidden|masked|removed|filtered|omitted|null|none|nil)[\])>]|"
     r"\*{2}|\*{4,64}|x{3,64}|\?{1,64}|-{1,64}|\.{2,64}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%\(?\w*\)?[sdvq]|\$\d+|%!s\(\S*\)"
 )
-_NUMBER = re.compile(r"[-+]?\d[\d_,.]*(?:e[-+]?\d+)?\s?(?:[kmgtp]?i?b?|[mun]?s|µs|min|m|h|d|%)")
+_NUMBER = re.compile(
+    r"[-+]?\d[\d_,.]*(?:e[-+]?\d+)?\s?(?:/(?:tcp|udp|sctp)|[kmgtp]?i?b?|[mun]?s|µs|min|m|h|d|%)"
+)
 _PATH = re.compile(
-    r"(?:~|\.{1,2})?/[\w.@%+-]+(?:/[\w.@%+=,-]+)*/?|[A-Za-z]:\\.*|[\w./@%+-]+\.(?:pem|key|crt|cer|cert|pub|p12|pfx|jks|json|ya?ml|toml|cnf|conf|txt|zip)"
+    r"(?:~|\.{1,2}|\$\{?\w+\}?)?/[\w.@%+-]+(?:/[\w.@%+=,-]+)*/?|[A-Za-z]:\\.*|[\w./@%+-]+\.(?:pem|key|crt|cer|cert|pub|p12|pfx|jks|json|ya?ml|toml|cnf|conf|txt|zip)"
 )
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}")
 _OPAQUE = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w\-.+/=~!@#$%^&*]+")
@@ -234,7 +240,10 @@ def _token_value(text: str, where: Where) -> bool:
 def _key_value(text: str, where: Where) -> bool:
     if _PATH.fullmatch(text) and not _AWS_SECRET.fullmatch(text):
         return False
-    return where not in (Where.PROSE, Where.LINE) or _opaque(text, 8)
+    if where in (Where.PROSE, Where.LINE):
+        return _opaque(text, 8)
+    # HTML has an attribute of that name, with one letter.
+    return where is Where.STRUCTURE or len(text) >= 4
 
 
 def _soft_key_value(text: str, where: Where) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clinic.redact.keys import looks_random
 from clinic.redact.pattern import Pattern
 
 
@@ -41,6 +42,12 @@ _OPTIONS = (
 
 FLAGS = "".join(sorted(set("".join(option.flags for option in _OPTIONS)))).encode()
 """Every letter that is a password's for some program."""
+
+
+def is_option(word: bytes) -> bool:
+    """Whether a word behind an option is another option, and not the value of the first: `-Zq1x9abc` may be one."""
+    return word[:1] == b"-" and (word[:2] == b"--" or b"=" in word or not looks_random(word[1:], 8))
+
 
 _BEFORE = r"(?:\A|[\s/\\\"'`;|&(\x00=\[,])"
 _AFTER = r"(?:\.exe)?[\"'\s\x00]"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from clinic.redact.pattern import Pattern
-from clinic.redact.readers import AHEAD, Step, Until
+from clinic.redact.readers import AHEAD, Step
 from clinic.redact.rules import Hit, Program
 from clinic.redact.text import HANDLERS
 from clinic.redact.view import BEHIND, MASK, REACH, Dialect, Opening, View, may_begin_scalar, may_end_scalar
@@ -54,9 +54,6 @@ class Tally:
 def marker(withheld: int, note: str) -> bytes:
     """What stands in place of bytes that could be neither cleared nor masked."""
     return f"[clinic: {withheld} bytes withheld, {note}]".encode()
-
-
-_LINE_END = Pattern(r"[\r\n\x00]")
 
 
 @dataclass(slots=True)
@@ -117,8 +114,9 @@ class Scanner:
         self._open = _Open("", Opening(0, self._doubt(), b"", note=GAP), False)
         return out
 
-    def _doubt(self) -> Proof:
-        return Proof(self._dialect.proof, self._dialect.resume)
+    def _doubt(self, first: int = -1) -> Proof:
+        """Withholds until a line can't be inside a secret; at least `first` bytes and the rest of their line."""
+        return Proof(self._dialect.proof, self._dialect.resume, fresh=first < 0, first=max(first, 0))
 
     def _run(self, final: bool, cut: bool = False) -> bytes:
         while self._advance(final):
@@ -168,8 +166,8 @@ class Scanner:
         try:
             return HANDLERS[hit.rule.take](view, hit)
         except Exception:  # noqa: BLE001 - whatever goes wrong in a rule, what it looked at must not pass
-            line = self._data.rfind(b"\n", self._kept, hit.start) + 1
-            return Opening(line or self._kept, Until(_LINE_END), note=f"rule {hit.rule.name} failed")
+            line = self._data.rfind(b"\n", self._kept, hit.start) + 1 or self._kept
+            return Opening(line, self._doubt(hit.end - line), b"", note=f"rule {hit.rule.name} failed")
 
     def _begin(self, hit: Hit, opening: Opening) -> None:
         before = self._data[max(self._floor, opening.start - BEHIND) : opening.start]
@@ -184,7 +182,7 @@ class Scanner:
             step = opening.reader.step(self._data, self._at, final)
         except Exception:  # noqa: BLE001 - the rest of the line is withheld instead of passed
             note = f"rule {current.rule} failed"
-            self._open = _Open(current.rule, Opening(self._at, Until(_LINE_END), note=note), False)
+            self._open = _Open(current.rule, Opening(self._at, self._doubt(0), b"", note=note), False)
             return True
         taken = self._data[self._at : step.end]
         current.length += len(taken)
@@ -260,8 +258,11 @@ class Proof:
     fresh: bool = True
     """Whether the next byte begins a line, or is the first that is seen at all."""
 
+    first: int = 0
+    """Bytes that are withheld whatever they are."""
+
     def step(self, data: bytes, start: int, final: bool) -> Step:
-        at = start
+        at, self.first = min(start + self.first, len(data)), 0
         while True:
             if self.fresh:
                 if not final and len(data) - at < REACH:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from clinic.kinds import Content
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
-from clinic.redact.options import FLAGS, option_of
+from clinic.redact.options import FLAGS, is_option, option_of
 from clinic.redact.scanner import FAILED_CLOSED, Stage, Tally, marker
 from clinic.redact.view import MASK
 
@@ -67,7 +67,7 @@ class Arguments(_Masker):
 
     def _pended(self, argument: bytes) -> bytes | None:
         pending, self._pending = self._pending, None
-        if pending is None or (argument[:1] == b"-" and len(argument) > 1):
+        if pending is None or is_option(argument):
             return None
         kind, separator = pending
         return self._after(b"", kind, separator, argument)

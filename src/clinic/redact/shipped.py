@@ -168,8 +168,8 @@ _STATEMENTS = (
     Rule(
         "sql-identified",
         "The password in CREATE USER, ALTER USER and GRANT",
-        rf"(?i:\bidentified{_WS}(?:with{_WS}\\{{0,7}}[\"'`]?\w{{1,64}}\\{{0,7}}[\"'`]?{_WS})?"
-        rf"(?:by|as){_WS}(?:password{_WS})?)",
+        rf"(?i:\bidentified{_WS}(?:by{_WS}(?:password{_WS})?"
+        rf"|with{_WS}\\{{0,7}}[\"'`]?\w{{1,64}}\\{{0,7}}[\"'`]?{_WS}(?:by|as){_WS}))",
         Take.QUOTED,
         masks=(
             ("create user u identified by 'S3cret!'", "create user u identified by '***'"),
@@ -180,6 +180,7 @@ _STATEMENTS = (
         ),
         keeps=(
             "IDENTIFIED WITH 'mysql_native_password' AS '' REQUIRE NONE", "identified by ?", "is identified by the id",
+            'works are identified as "derived" here', "is identified by `id`",
         ),
     ),
     Rule(

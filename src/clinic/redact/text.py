@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
-from clinic.redact.options import option_of
+from clinic.redact.options import is_option, option_of
 from clinic.redact.packed import opens_text, unpacked
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import MULTI_LINE_LIMIT, Until, While
@@ -161,6 +161,8 @@ _HEX = Pattern(r"0[xX][0-9A-Fa-f]*")
 
 def _literal(view: View, hit: Hit) -> Opening | None:
     own = quote_at(view, hit.end)
+    if own is not None and own[0].endswith(b"`"):
+        return None
     if own is None:
         return Opening(hit.end, While(_HEX)) if _HEX.match(view.data, hit.end) else None
     value = quoted(view, own[1], own[0], lines=True, doubled=own[0] == b"'")
@@ -214,7 +216,7 @@ _USAGE = frozenset(
 def _option(view: View, hit: Hit) -> Opening | None:
     kind, own = _named(view, hit), quote_at(view, hit.end)
     value = quoted(view, own[1], own[0]) if own else until(view, hit.end, BARE_END)
-    if kind is None or value.text[:1] == b"-" or value.text.lower() in _USAGE:
+    if kind is None or is_option(value.text) or value.text.lower() in _USAGE:
         return None
     if not is_secret(Kind.PASSWORD, value.text, Where.PROSE):
         return None
