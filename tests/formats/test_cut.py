@@ -1,0 +1,151 @@
+"""What is cut from a log is what a plain reading of it, line by line, says it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinic.formats.cut import Cut
+from clinic.formats.entries import Entries
+from clinic.formats.logformats import FORMATS
+from clinic.formats.moment import NANOSECONDS
+
+NAMED = {known.name: known for known in FORMATS}
+UNIFIED = Entries((NAMED["unified"],))
+START = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp()) * NANOSECONDS
+CST = timezone(timedelta(hours=8))
+
+Entry = tuple[int, bytes]
+"""When it was written, milliseconds after `START`, and its bytes."""
+
+
+def head(milliseconds: int, zone: timezone = CST) -> bytes:
+    """The beginning of an entry in the unified format."""
+    moment = datetime.fromtimestamp(START // NANOSECONDS, timezone.utc) + timedelta(milliseconds=milliseconds)
+    local = moment.astimezone(zone)
+    offset = local.strftime("%z")
+    text = f"{local:%Y/%m/%d %H:%M:%S}.{local.microsecond // 1000:03} {offset[:3]}:{offset[3:]}"
+    return f"[{text}] [INFO] [x.go:1] ".encode()
+
+
+def at(milliseconds: int) -> int:
+    """As nanoseconds since 1970."""
+    return START + milliseconds * 1_000_000
+
+
+def cut(entries: Entries, data: bytes, low: int, high: int, sizes: Sequence[int] = ()) -> bytes:
+    """What is kept of `data` when it comes in pieces of these sizes, then in one."""
+    taker, kept, place = Cut(entries, low, high), list[bytes](), 0
+    for size in sizes:
+        kept += taker.feed(data[place : place + size])
+        place += size
+    kept += taker.feed(data[place:])
+    kept += taker.finish()
+    assert taker.kept == len(b"".join(kept))
+    return b"".join(kept)
+
+
+_TEXT = st.sampled_from(
+    [
+        b"", b"plain", b"\xff\xfe not UTF-8 \x80", b"with \0 a NUL", b"\0\0\0", b"\r", b"x" * 9000,
+        b"\n continued\n\n on lines", b"\n[2026/11/24 10:00", b" [2026/11/24 18:00:01.000 +08:00] quoted", b"\n[",
+        b"\n[2026/13/24 18:00:01.000 +08:00] no such month", b"\n{\"time\":\"2026/11/24 10:00:01.000 +00:00\"}",
+        "\n\u6ce8\u91ca \u043a\u043e\u043c".encode("gb18030"),
+    ]
+)  # fmt: skip
+_ZONES = st.sampled_from([CST, timezone.utc, timezone(timedelta(hours=-3, minutes=-30))])
+_ENDINGS = st.sampled_from([b"\n", b"\n", b"\r\n", b"\n\0\0\0", b"\n\n"])
+_ENTRIES = st.lists(
+    st.tuples(st.integers(-9000, 9000), _TEXT, _ZONES, _ENDINGS).map(
+        lambda row: (row[0], head(row[0], row[2]) + row[1] + row[3])
+    ),
+    max_size=12,
+)
+_PREAMBLES = st.sampled_from(
+    [b"", b"", b"a banner\n", b"\0" * 50, b"\0\0banner\n", b"rest of\n an entry\r\n", b"\n"]
+)
+
+
+@given(
+    _PREAMBLES,
+    _ENTRIES,
+    st.tuples(st.integers(-9500, 9500), st.integers(0, 9000)),
+    st.lists(st.integers(1, 4000), max_size=8),
+    st.booleans(),
+)
+def test_whole_entries_of_the_window_and_nothing_else(
+    preamble: bytes, entries: list[Entry], window: tuple[int, int], sizes: list[int], ends: bool
+) -> None:
+    """Whatever the lines hold, however the bytes come in, whether or not the file ends with a newline."""
+    if not ends and entries:
+        entries = [*entries[:-1], (entries[-1][0], entries[-1][1].rstrip(b"\n\0"))]
+    low, high = window[0], window[0] + window[1]
+    wanted = [low <= time <= high for time, _ in entries]
+    expected = b"".join(data for (_, data), inside in zip(entries, wanted, strict=True) if inside)
+    if wanted[:1] == [True]:
+        expected = preamble.lstrip(b"\0") + expected
+    data = preamble + b"".join(data for _, data in entries)
+    assert cut(UNIFIED, data, at(low), at(high), sizes) == expected
+
+
+def naive(entries: Entries, data: bytes, low: int, high: int) -> bytes:
+    """The same by looking at every line by itself."""
+    kept, keeping = b"", None
+    held = b""
+    for start, line in _lines(data):
+        mark = entries.begins(data, start, final=True)
+        if mark is not None:
+            if low <= mark.time <= high:
+                kept += held.lstrip(b"\0") if keeping is None else b""
+                keeping = True
+            else:
+                keeping = False
+        if keeping is None:
+            held += line
+        kept += line if keeping else b""
+    return kept
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    for place in (place for place, byte in enumerate(data) if byte in b"\n\0"):
+        yield start, data[start : place + 1]
+        start = place + 1
+    if start < len(data):
+        yield start, data[start:]
+
+
+_SCRAPS = st.sampled_from(
+    [
+        b"\n",
+        b"\0",
+        b"[",
+        b"]",
+        b" ",
+        b"2026",
+        b"\r\n",
+        head(0),
+        head(1000),
+        head(5000),
+        head(0)[:20],
+        b"/11/24",
+        b"\xe9",
+    ]
+)
+
+
+@given(
+    st.lists(_SCRAPS, max_size=40).map(b"".join),
+    st.integers(-1000, 6000),
+    st.integers(0, 5000),
+    st.integers(1, 50),
+)
+def test_scraps_of_a_log_are_read_as_every_line_by_itself_would_be(
+    data: bytes, low: int, length: int, size: int
+) -> None:
+    sizes = [size] * (len(data) // size)
+    expected = naive(UNIFIED, data, at(low), at(low + length))
+    assert cut(UNIFIED, data, at(low), at(low + length), sizes) == expected
