@@ -19,11 +19,13 @@ import pytest
 
 from clinic import registry
 from clinic.bundle.layout import safe_path
+from clinic.client.access import Access
+from clinic.client.account import Account
 from clinic.collector import Collector, Item, Sensitivity, Source, Target, Volatility
 from clinic.deadline import Deadline
 from clinic.errors import ItemError
 from clinic.run.doors import AttemptDoors, Common
-from clinic.secret import SecretRegister
+from clinic.secret import Secret, SecretRegister
 from clinic.source.base import CONTROL
 
 
@@ -55,9 +57,8 @@ def _target(machine: str) -> Target:
 
 @pytest.fixture(scope="module", autouse=True)
 def _played() -> Iterator[None]:
-    """Whoever asks an instance's server asks the one that plays it."""
-    with players.servers() as started, pytest.MonkeyPatch.context() as instead:
-        instead.setattr("clinic.source.http.web_address", started.web_address)
+    """The servers of the instances are played too."""
+    with players.played():
         yield
 
 
@@ -66,6 +67,7 @@ def _play(machine: str, collector: Collector) -> tuple[dict[str, int], list[str]
     host = playback.RecordedHost(machine, collector.name)
     target = host.target()
     common = Common(target.cluster, target.window, SecretRegister(), lambda _: host)
+    common.shared(Access, lambda: Access(sql=Account("root", Secret(""))))
     filled: Counter[str] = Counter()
     for item in collector.items(target):
         doors = AttemptDoors(common, Deadline(10))
@@ -76,6 +78,7 @@ def _play(machine: str, collector: Collector) -> tuple[dict[str, int], list[str]
                 filled[item.id] += sum(len(chunk) for chunk in part.chunks if isinstance(chunk, bytes))
         except ItemError as error:
             assert error.message
+    common.close()
     return filled, host.unexpected
 
 

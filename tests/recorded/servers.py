@@ -7,16 +7,19 @@ lists each answer, and says whether it was recorded from a running server, and i
 from __future__ import annotations
 
 import http.server
+import importlib.util
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from clinic.client.address import Address
-from clinic.source.server import Server, web_address
+from clinic.source.server import Server, sql_address, web_address
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "servers", HERE.parent / "lab" / "standin" / "recordings")
@@ -122,11 +125,12 @@ class Servers:
 
     def __init__(self) -> None:
         self._web: dict[str, RecordedWeb] = {}
+        self._sql: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """End all of them."""
-        for server in self._web.values():
+        for server in (*self._web.values(), *self._sql.values()):
             server.close()
 
     def web_address(self, server: Server | Address) -> Address:
@@ -138,12 +142,34 @@ class Servers:
                 self._web[component] = RecordedWeb(component)
         return Address("127.0.0.1", self._web[component].port)
 
+    def sql_address(self, server: Server | Address) -> Address:
+        """The same for SQL."""
+        sql_address(server)
+        component = "" if isinstance(server, Address) else server.component
+        with self._lock:
+            if component not in self._sql:
+                self._sql[component] = _sql().RecordedSql(HERE / "servers" / component / "sql.json")
+        return Address("127.0.0.1", self._sql[component].port)
+
+
+def _sql() -> Any:
+    """The module beside this one; what it imports takes a second, so it is loaded when it is needed."""
+    spec = importlib.util.spec_from_file_location("recorded_sql", HERE / "sql.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 @contextmanager
-def servers() -> Iterator[Servers]:
-    """Recorded servers for a while."""
+def played() -> Generator[Servers, None, None]:
+    """Whoever asks an instance's server in the meantime asks the one that plays it."""
     started = Servers()
-    try:
-        yield started
-    finally:
-        started.close()
+    with pytest.MonkeyPatch.context() as instead:
+        instead.setattr("clinic.source.http.web_address", started.web_address)
+        instead.setattr("clinic.source.sql.sql_address", started.sql_address)
+        try:
+            yield started
+        finally:
+            started.close()
