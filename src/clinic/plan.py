@@ -21,6 +21,9 @@ from clinic.source.base import Doors, Estimate
 LOOKERS = 8
 """Threads that take estimates: looking is mostly waiting for a host."""
 
+_SHIPPED = ("default", "*", "debug", "debug.cpu-profile")
+"""What the shipped profiles name, whether or not there is any of it here."""
+
 COMPRESSION = 4
 """Plain bytes for one stored byte of text: zstd at level 3 does 3.6 to 6 on database logs."""
 
@@ -182,7 +185,7 @@ def _require_known(planned: Sequence[Planned], selection: Selection) -> None:
     unknown = [
         pattern
         for pattern in patterns
-        if pattern not in ("default", "*", "debug") and not any(matches(one, pattern) for one in planned)
+        if pattern not in _SHIPPED and not any(matches(one, pattern) for one in planned)
     ]
     if unknown:
         raise UsageError(
