@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def types(lines: str) -> None:
         answers = iter(lines.splitlines())
         monkeypatch.setattr(module, "_somebody", lambda: True)
-        monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: next(answers))
+
+        def typed(prompt: str) -> str:
+            del prompt
+            return next(answers)
+
+        monkeypatch.setattr("click.termui.visible_prompt_func", typed)
 
     return types
 
@@ -77,7 +83,7 @@ def nothing_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chosen(**said: Any) -> Where:
-    return choose(Where(**{"cluster": "", **said}))
+    return choose(replace(Where(""), **said))
 
 
 def test_clusters_are_listed_with_what_they_are_made_of(clinic: Clinic, deploy: Deploy) -> None:

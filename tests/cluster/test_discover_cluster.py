@@ -25,7 +25,12 @@ META = "user: tidb\ntidb_version: v8.5.3\ntopology:\n  pd_servers: [{host: 10.77
 @pytest.fixture
 def nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests' processes on this machine are not this cluster's."""
-    monkeypatch.setattr(processes, "find", lambda mask, host: Findings(()))
+
+    def find(mask: object, host: str) -> Findings:
+        del mask, host
+        return Findings(())
+
+    monkeypatch.setattr(processes, "find", find)
 
 
 @pytest.fixture
@@ -99,7 +104,13 @@ def test_a_tidb_tells_where_pd_is_and_pd_the_rest(
     nothing_here: None,
 ) -> None:
     pd = serve_pd()
-    monkeypatch.setattr(module, "status_doors", lambda seeds: [Address("127.0.0.1", serve_tidb(pd.address))])
+    port = serve_tidb(pd.address)
+
+    def doors(seeds: object) -> list[Address]:
+        del seeds
+        return [Address("127.0.0.1", port)]
+
+    monkeypatch.setattr(module, "status_doors", doors)
     found = discover(Where("", tidb=("127.0.4.1:4000",)), tuple)
     assert found.name == "tidb-7711561198171339666"
     assert pd.address.replace(":", "-") in {one.id for one in found.instances}

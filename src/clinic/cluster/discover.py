@@ -7,9 +7,11 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
+from clinic.client.account import Account
 from clinic.client.tls import Tls
-from clinic.cluster.discovery.asking import Sql, ask_tidbs
+from clinic.cluster.discovery.asking import ask_tidbs, with_account
 from clinic.cluster.discovery.complete import Asking, complete
 from clinic.cluster.discovery.manual import read_topology
 from clinic.cluster.discovery.processes import Mask, find
@@ -98,7 +100,8 @@ class Where:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, tuple | list) else ()
+    items = cast("Sequence[object]", value) if isinstance(value, tuple | list) else ()
+    return tuple(map(str, items))
 
 
 def machine_name(host_name: str) -> str:
@@ -140,18 +143,22 @@ def pd_in_sight() -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(address) for address in found if address is not None))
 
 
-def discover(where: Where, mask: Mask, *, sql: Sql | None = None, offline: bool = False) -> Cluster:
+def discover(where: Where, mask: Mask, *, account: Account | None = None, offline: bool = False) -> Cluster:
     """The cluster that `where` means, asked from its servers and this machine; within 12 s, whatever is dead.
 
-    `sql` asks a SQL server where there is an account. With `offline` nothing is contacted. Raises `UsageError`,
+    `account` is for SQL servers; without one none is asked. With `offline` nothing is contacted. Raises `UsageError`,
     `Refused` for files of others, `Unreachable` where nothing is known but addresses that do not answer.
     """
     if where.manual:
-        return _described(where, mask, sql, offline) if where.topology else _seeded(where, mask, sql, offline)
+        return (
+            _described(where, mask, account, offline)
+            if where.topology
+            else _seeded(where, mask, account, offline)
+        )
     if where.cluster == LOCAL:
         return discover_local(mask)
     found = choose(managed(tiup_home(where.home)), where.cluster)
-    return _completed(read(found), where, mask, sql, offline, source="TiUP's meta.yaml")
+    return _completed(read(found), where, mask, account, offline, source="TiUP's meta.yaml")
 
 
 def discover_local(mask: Mask) -> Cluster:
@@ -172,31 +179,35 @@ def discover_local(mask: Mask) -> Cluster:
 
 
 def _completed(
-    cluster: Cluster, where: Where, mask: Mask, sql: Sql | None, offline: bool, *, source: str
+    cluster: Cluster, where: Where, mask: Mask, account: Account | None, offline: bool, *, source: str
 ) -> Cluster:
     """A cluster that a file describes; TLS files that were named count for more than those that came with it."""
     require_files(where.tls)
     if where.tls != Tls():
         cluster = replace(cluster, tls=where.tls)
-    return cluster if offline else complete(cluster, Asking(mask, cluster.tls, sql), source=source)
+    return (
+        cluster
+        if offline
+        else complete(cluster, Asking(mask, cluster.tls, with_account(account, cluster.tls)), source=source)
+    )
 
 
-def _described(where: Where, mask: Mask, sql: Sql | None, offline: bool) -> Cluster:
+def _described(where: Where, mask: Mask, account: Account | None, offline: bool) -> Cluster:
     path = Path(where.topology).expanduser()
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="check the path given with --topology")
     require_trusted(path)
-    return _completed(read_topology(load(path)), where, mask, sql, offline, source=path.name)
+    return _completed(read_topology(load(path)), where, mask, account, offline, source=path.name)
 
 
-def _seeded(where: Where, mask: Mask, sql: Sql | None, offline: bool) -> Cluster:
+def _seeded(where: Where, mask: Mask, account: Account | None, offline: bool) -> Cluster:
     seeds = read_seeds(where.pd, where.tidb, where.prometheus, where.tls)
     cluster = seeded(seeds)
     if offline:
         return cluster
     if not seeds.pd:
         cluster = _with_pd(cluster, seeds)
-    return settled(complete(cluster, Asking(mask, seeds.tls, sql)))
+    return settled(complete(cluster, Asking(mask, seeds.tls, with_account(account, seeds.tls))))
 
 
 def _with_pd(cluster: Cluster, seeds: Seeds) -> Cluster:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from clinic import registry
 from clinic.bundle.manifest import Option
+from clinic.client.access import Access
 from clinic.cluster.discover import Where, discover, learning
 from clinic.cluster.model import Machine
 from clinic.collector import Target
@@ -156,6 +157,7 @@ def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Rea
     target = Target(cluster, window)
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
     common = Common(cluster, window, register, _open)
+    common.shared(Access, lambda: Access(tls=cluster.tls))
     if not offline:
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_size is not None:

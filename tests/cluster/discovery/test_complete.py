@@ -29,7 +29,12 @@ ServePd = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests' processes on this machine are not this cluster's."""
-    monkeypatch.setattr(processes, "find", lambda mask, host: Findings(()))
+
+    def find(mask: object, host: str) -> Findings:
+        del mask, host
+        return Findings(())
+
+    monkeypatch.setattr(processes, "find", find)
 
 
 def asking(sql: Sql | None = None) -> Asking:
@@ -98,7 +103,12 @@ def test_a_dead_pd_costs_what_only_pd_knows() -> None:
 def test_hosts_that_swallow_everything_are_down_within_the_time_of_one_connection(
     swallows: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addresses, "is_own", lambda ips, own: False)
+
+    def never(ips: object, own: object) -> bool:
+        del ips, own
+        return False
+
+    monkeypatch.setattr(addresses, "is_own", never)
     monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.4)
     places = [swallows() for _ in range(12)]
     begun = time.monotonic()

@@ -226,7 +226,7 @@ def test_a_hostile_pd_leads_nowhere(recorded: Recorded) -> None:
     stores = [
         store(address="-oProxyCommand=touch:22"), store(address="../../etc:1"), store(address="a\nb:1"),
         store(address="127.0.2.1:20160", deploy_path="relative/../../x", version="x" * 10_000, labels="no list"),
-        store(address="127.0.2.9:20160", status_address="nonsense", labels={"a\n": "b", "engine": "tiflash"}),
+        store(address="127.0.2.9:20160", status_address="nonsense", labels=[{"key": "engine", "value": "tiflash"}, 7]),
     ]  # fmt: skip
     view = read_pd(recorded(stores=json.dumps({"stores": stores * 1000}).encode()))
     assert set(ids(view, "tikv")) == {"127.0.2.1-20160"}

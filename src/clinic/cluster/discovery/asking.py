@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 
-from clinic.client import wire
+from clinic.client import mysql, wire
+from clinic.client.account import Account
 from clinic.client.address import Address
 from clinic.client.http import Web
 from clinic.client.tls import Tls
@@ -39,6 +40,18 @@ LIMIT = 4 * MIB
 
 Sql = Callable[[Address, Deadline], Iterable[Mapping[str, str | None]]]
 """Asks the SQL server at an address for `tidb.CLUSTER_INFO` and gives its rows; raises `ItemError`."""
+
+
+def with_account(account: Account | None, tls: Tls) -> Sql | None:
+    """Asks as `account`; None without one."""
+    if account is None:
+        return None
+
+    def ask(server: Address, deadline: Deadline) -> Iterable[Mapping[str, str | None]]:
+        with closing(mysql.Sql(server, account, tls)) as door:
+            return door.table(tidb.CLUSTER_INFO, deadline)
+
+    return ask
 
 
 def ask_pds(addresses: Iterable[Address], tls: Tls) -> list[Answers]:

@@ -22,7 +22,7 @@ from clinic.cluster.discovery.pd import Answers, combine, read_pd
 from clinic.cluster.discovery.processes import Findings, Mask
 from clinic.cluster.discovery.tiup_kinds import DM_KINDS, TIDB_KINDS
 from clinic.cluster.discovery.together import Aside, together
-from clinic.cluster.discovery.view import View, placed
+from clinic.cluster.discovery.view import View, placed, why
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.errors import ItemError, Unreachable, UsageError
 from clinic.units import plural
@@ -173,9 +173,7 @@ def _asked(answers: list[Answers], down: Mapping[Address, ItemError]) -> tuple[V
     view = read_pd(ours)
     mute = [one for one in answers if one.silence is not None and replace(one.asked, tls=False) not in down]
     if ours.silence is None:
-        said = tuple(
-            f"pd at {one.asked} answers nothing: {one.silence.message}" for one in mute if one.silence
-        )
+        said = tuple(f"pd at {one.asked} answers nothing: {why(one.silence)}" for one in mute if one.silence)
         view = replace(view, unknown=(*view.unknown, *said))
     return view, tuple(
         f"pd {asked} is of the cluster {found}, not of {view.id}" for asked, found in strangers
@@ -201,12 +199,18 @@ def _second(
     view: View | None = None
     if asking.sql is not None:
         ask = asking.sql
-        dead = {address.host for address in first.down}
-        servers = [address for address in _of(found, "tidb") if address.host not in dead]
+        servers = _sql_servers(found, first.down)
         said = Aside("", lambda: ask_sql(servers, ask))
         late = View("SQL", unknown=("SQL did not say in time which instances there are",))
         view = said.result(until, late)
     return view, {**first.down, **down.result(until, {})}, {**first.names, **names.result(until, {})}
+
+
+def _sql_servers(found: Cluster, down: Mapping[Address, ItemError]) -> list[Address]:
+    """The TiDB servers, those whose HTTP API can't be reached last: it may be switched off."""
+    tidbs = [one for one in found.instances if one.component == "tidb"]
+    tidbs.sort(key=lambda one: door(one) in down)
+    return [address for one in tidbs if (address := _client(one)) is not None]
 
 
 def _with_local(found: Cluster, names: Mapping[str, frozenset[str]]) -> Cluster:

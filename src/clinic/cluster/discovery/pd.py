@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 
 from clinic.client.address import Address
 from clinic.cluster.discovery import topology
-from clinic.cluster.discovery.view import Fact, View, address_of, bad, deploy_dir, listed, parsed, version_of
+from clinic.cluster.discovery.view import (
+    Fact,
+    View,
+    address_of,
+    bad,
+    deploy_dir,
+    listed,
+    parsed,
+    version_of,
+    why,
+)
 from clinic.cluster.model import Instance
 from clinic.errors import ItemError
 from clinic.outcome import Reason
@@ -131,7 +141,7 @@ def read_pd(answers: Answers) -> View:
     """What the answers say, and a sentence for each of them that is missing; one for all where there is none."""
     if answers.silence is not None:
         text = "PD could not be asked for the cluster's id, its members, stores, and what registers with it"
-        return View("PD", unknown=(f"{text}: {answers.silence.message}",))
+        return View("PD", unknown=(f"{text}: {why(answers.silence)}",))
     unknown: list[str] = []
     complete: set[str] = set()
     instances: list[Instance] = []
@@ -212,11 +222,11 @@ def _store(fact: Fact) -> Instance | None:
     if address is None:
         return None
     labels = fact.labels("labels")
-    engine = dict(part.partition("=")[::2] for part in labels.split(",")).get("engine", "")
+    engines = [label.text("value") for label in fact.facts("labels") if label.text("key") == "engine"]
     status = address_of(fact.text("status_address"))
     extra = {"store": fact.text("id"), "state": fact.text("state_name"), "labels": labels}
     return Instance(
-        component="tiflash" if engine.startswith("tiflash") else "tikv",
+        component="tiflash" if any(text.startswith("tiflash") for text in engines) else "tikv",
         host=address.host,
         port=address.port,
         status_port=status.port if status else 0,

@@ -12,7 +12,7 @@ from clinic.client.address import Address
 from clinic.cluster.discovery.addresses import check_host, parse_address
 from clinic.cluster.discovery.describe import LONGEST_PATH
 from clinic.cluster.model import Instance
-from clinic.errors import Failed
+from clinic.errors import Failed, ItemError
 from clinic.outcome import Reason
 
 MOST = 4096
@@ -43,6 +43,11 @@ class View:
 
     unknown: tuple[str, ...] = ()
     """What it could not say."""
+
+
+def why(error: ItemError) -> str:
+    """What happened, and what would help."""
+    return f"{error.message} ({error.fix})" if error.fix else error.message
 
 
 def bad(text: str) -> Failed:
