@@ -30,7 +30,6 @@ _PPROF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
             "tidb", "ticdc", "tso", "scheduling", "resource-manager", "router", "dm-master", "dm-worker", "prometheus",
-            "alertmanager", "ng-monitoring", "node_exporter", "blackbox_exporter",
         ),
         ("/debug/pprof/",),
     ),
@@ -134,5 +133,5 @@ def _cpu(instance: Instance, path: str) -> Item:
     return Item(
         f"{place(instance)}/debug/cpu-profile.pb.gz", Get(instance, path, expect="any", deadline=CPU_SECONDS + 20.0),
         id="debug.cpu-profile", host=instance.host, instance=instance.id, content=Content.OPAQUE,
-        sensitivity=Sensitivity.INTERNAL, volatility=RESTART, default=False,
+        sensitivity=Sensitivity.INTERNAL, volatility=RESTART, default=False, by_name=True,
     )  # fmt: skip

@@ -121,6 +121,9 @@ class Item:
     default: bool = True
     """Whether it is collected when nobody names it."""
 
+    by_name: bool = False
+    """Whether only its whole id names it, and no prefix, glob or category: what is work for a server in trouble."""
+
     cap: int = 32 * MIB
     """Most plain bytes a file may have; beyond it the head and the tail are kept."""
 

@@ -21,9 +21,6 @@ from clinic.source.base import Doors, Estimate
 LOOKERS = 8
 """Threads that take estimates: looking is mostly waiting for a host."""
 
-_SHIPPED = ("default", "*", "debug", "debug.cpu-profile")
-"""What the shipped profiles name, whether or not there is any of it here."""
-
 COMPRESSION = 4
 """Plain bytes for one stored byte of text: zstd at level 3 does 3.6 to 6 on database logs."""
 
@@ -177,6 +174,8 @@ def _wanted(planned: Planned, selection: Selection) -> bool:
         return False
     if any(matches(planned, pattern) for pattern in selection.exclude):
         return False
+    if planned.item.by_name:
+        return planned.entry.id in selection.include
     return any(matches(planned, pattern) for pattern in selection.include)
 
 
@@ -185,7 +184,7 @@ def _require_known(planned: Sequence[Planned], selection: Selection) -> None:
     unknown = [
         pattern
         for pattern in patterns
-        if pattern not in _SHIPPED and not any(matches(one, pattern) for one in planned)
+        if pattern not in ("default", "*", "debug") and not any(matches(one, pattern) for one in planned)
     ]
     if unknown:
         raise UsageError(

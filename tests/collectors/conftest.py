@@ -1,44 +1,85 @@
-"""Play recorded machines to single items."""
+"""Play recorded machines and servers to single items."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Protocol
 
 import pytest
 
 from clinic import registry
+from clinic.client.access import Access
+from clinic.client.account import Account
+from clinic.collector import Item, Target
 from clinic.deadline import Deadline
 from clinic.run.doors import AttemptDoors, Common
-from clinic.secret import SecretRegister
+from clinic.secret import Secret, SecretRegister
 
-_SPEC = importlib.util.spec_from_file_location(
-    "playback", Path(__file__).parent.parent / "recorded" / "playback.py"
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-playback = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(playback)
+
+def _recorded(name: str) -> ModuleType:
+    path = Path(__file__).parent.parent / "recorded" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"recorded_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+playback, players = _recorded("playback"), _recorded("servers")
+
+
+class Play(Protocol):
+    """Gives what the item of an id gives on a recorded machine."""
+
+    def __call__(self, machine: str, name: str, instance: str = "") -> bytes: ...
 
 
 @pytest.fixture
-def play() -> Callable[[str, str], bytes]:
-    """What the item of an id gives on a recorded machine; several files or instances one after another."""
+def target() -> Callable[[str], Target]:
+    """What a collector is asked about on a recorded machine."""
 
-    def played(machine: str, name: str) -> bytes:
-        collector = {one.collector.name: one.collector for one in registry.builtin()}[
-            name.split(".", maxsplit=1)[0]
-        ]
-        host = playback.RecordedHost(machine, collector.name)
+    def of(machine: str) -> Target:
+        found: Target = playback.RecordedHost(machine, "").target()
+        return found
+
+    return of
+
+
+@pytest.fixture
+def items(target: Callable[[str], Target]) -> Callable[[str, str], list[Item]]:
+    """The items of an id on a recorded machine."""
+
+    def of(machine: str, name: str) -> list[Item]:
+        collectors = {one.collector.name: one.collector for one in registry.builtin()}
+        collector = collectors[name.partition(".")[0]]
+        return [item for item in collector.items(target(machine)) if item.id == name]
+
+    return of
+
+
+@pytest.fixture
+def play(items: Callable[[str, str], list[Item]]) -> Iterator[Play]:
+    """Plays items; several files, and those of several instances, come one after another."""
+
+    def played(machine: str, name: str, instance: str = "") -> bytes:
+        host = playback.RecordedHost(machine, name.partition(".")[0])
         target = host.target()
         common = Common(target.cluster, target.window, SecretRegister(), lambda _: host)
-        sources = [item.source for item in collector.items(target) if item.id == name]
+        common.shared(Access, lambda: Access(sql=Account("root", Secret(""))))
+        sources = [item.source for item in items(machine, name) if instance in ("", item.instance)]
         assert sources, f"{machine} has no item {name}"
         parts = (part for source in sources for part in source.open(AttemptDoors(common, Deadline(10))))
-        return b"".join(chunk for part in parts for chunk in part.chunks if isinstance(chunk, bytes))
+        data = b"".join(chunk for part in parts for chunk in part.chunks if isinstance(chunk, bytes))
+        common.close()
+        return data
 
-    return played
+    with players.played():
+        yield played
 
 
 @pytest.fixture

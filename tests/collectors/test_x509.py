@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from clinic_collectors._x509 import Certificate, certificates
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clinic_collectors._x509 import Certificate, certificates
 
 RSA = """-----BEGIN CERTIFICATE-----
 MIIDWjCCAkKgAwIBAgIUQ
@@ -59,7 +60,9 @@ def test_it_reads_what_openssl_reads(tmp_path: Path, key: tuple[str, ...], algor
     assert f"serial={found.serial.upper()}" in told
     assert found.sha256.upper() in told.replace(":", "")
     dates = openssl(tmp_path, "x509", "-in", "c.pem", "-noout", "-dates")
-    told_dates = [datetime.strptime(line.partition("=")[2], "%b %d %H:%M:%S %Y %Z") for line in dates.splitlines()]
+    told_dates = [
+        datetime.strptime(line.partition("=")[2], "%b %d %H:%M:%S %Y %Z") for line in dates.splitlines()
+    ]
     assert [found.begins, found.ends] == [f"{one.isoformat()}Z" for one in told_dates]
 
 
