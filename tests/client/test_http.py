@@ -187,7 +187,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
     ids="accepts reads trickles-status trickles-headers trickles-100s no-body trickles-body trickles-size".split(),
 )
 def test_a_server_that_stalls_is_left_at_the_deadline(web: Callable[..., Web], script: Script) -> None:
-    error = ends(web(script), seconds=0.4, within=2)
+    error = ends(web(script), seconds=0.25, within=2)
     assert isinstance(error, TimedOut) and error.reason is Reason.DEADLINE
 
 
@@ -501,7 +501,7 @@ def test_plain_http_on_a_tls_port_and_the_other_way_round(
 
 
 def test_a_handshake_that_stalls_ends_at_the_deadline(web: Callable[..., Web]) -> None:
-    assert isinstance(ends(web(stalling, tls_spoken=True), seconds=0.4, within=2), TimedOut)
+    assert isinstance(ends(web(stalling, tls_spoken=True), seconds=0.25, within=2), TimedOut)
 
 
 def test_files_for_tls_that_are_not_there_or_no_certificates(web: Callable[..., Web], tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def endless_log_in(peer: Peer) -> None:
 
 @pytest.mark.parametrize("script", [stalling, greeting_only, trickling_greeting, endless_log_in])
 def test_a_log_in_that_stalls_ends_at_the_deadline(sql: Opener, script: Script) -> None:
-    ended = ends(sql(script), seconds=0.4, within=2)
+    ended = ends(sql(script), seconds=0.25, within=2)
     assert isinstance(ended, Failed if script is endless_log_in else TimedOut)
 
 
@@ -329,7 +329,7 @@ def test_a_greeting_that_does_not_come_is_not_waited_for_all_the_time(
 
 def test_a_query_that_stalls_ends_at_the_deadline_and_the_next_gets_a_connection(sql: Opener) -> None:
     door = sql(speaking(lambda statement: None if "stall" in statement else table(["x"], [])))
-    ended = ends(door, "SELECT stall", seconds=0.4, within=2)
+    ended = ends(door, "SELECT stall", seconds=0.25, within=2)
     assert isinstance(ended, TimedOut) and ended.reason is Reason.DEADLINE
     assert door.table("SELECT 1", Deadline(5)) == []
 

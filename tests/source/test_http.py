@@ -276,7 +276,11 @@ def test_an_election_is_waited_for_within_the_attempt(common: Common, serve: Ser
 
     doors = attempt(common)
     assert read(Get(pd(serve(script).port), "/stores"), doors) == (b"[]", None)
-    assert [ran.outcome for ran in doors.done] == ["bad_answer", "bad_answer", "200 OK application/json 2 B"]
+    assert [ran.outcome for ran in doors.done] == [
+        "503 Service Unavailable application/json 39 B: bad_answer",
+        "503 Service Unavailable application/json 13 B: bad_answer",
+        "200 OK application/json 2 B",
+    ]
 
 
 def test_waiting_ends_before_the_deadline_does(common: Common, serve: Serve) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinic.source.shape import Expect, Json, is_page, wrong_type
@@ -34,6 +34,7 @@ def test_what_a_writer_of_json_writes_is_json(value: object, readable: bool, siz
     assert (why(data, size) == "") == (value is None or isinstance(value, (list, dict)))
 
 
+@settings(max_examples=40)
 @given(
     st.lists(VALUES, min_size=1) | st.dictionaries(st.text(), VALUES, min_size=1),
     st.data(),

@@ -42,7 +42,7 @@ class Account:
 
     @contextmanager
     def trying(self, where: str, deadline: Deadline) -> Generator[None, None, None]:
-        """Surrounds a log-in at `where`, which is accepted unless an error leaves it.
+        """Surrounds a log-in at `where`, which is accepted unless it is `refused` or an error leaves it.
 
         Raises `Skip` at once for an account that another server refused.
         """
@@ -54,11 +54,13 @@ class Account:
                     fix="give an account that every server accepts, or leave out those that do not",
                 )
             yield
-            self._accepted.add(where)
+            if self._refused != where:
+                self._accepted.add(where)
 
     def refused(self, where: str) -> None:
         """Remember that the server at `where` does not know this account, or not with this password."""
         self._refused = self._refused or where
+        self._accepted.discard(where)
 
     @property
     def _called(self) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 import time
 import urllib.parse
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from clinic import __version__
@@ -47,7 +48,7 @@ _UNPACKED = ("", "identity")
 
 
 class Answer:
-    """The head of an answer with status 2xx, and its body as it comes."""
+    """The head of an answer, and its body as it comes."""
 
     def __init__(self, raw: Any, response: Any, cut: Cut, deadline: Deadline, where: str) -> None:
         self._raw = raw
@@ -59,6 +60,8 @@ class Answer:
         self.headers: Mapping[str, str] = response.headers
         self.received = 0
         """Bytes of the body so far."""
+        self.require_good: Callable[[], None] = lambda: None
+        """Raises what a status that is not 2xx means; see `Web.ask`."""
 
     @property
     def content_type(self) -> str:
@@ -160,25 +163,40 @@ class Web:
         body: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Generator[Answer, None, None]:
-        """Ask and give the answer; the exchange is over, one way or the other, when the block is left.
+        """Ask and give a good answer; the exchange is over, one way or the other, when the block is left.
 
         Raises `Retryable` where the server can't be reached, or is not ready (then `wait` tells how long), `Skip`
         where it refuses us or knows no such page, `Failed` for every other status and for what is no HTTP.
         """
-        target = f"{self.address.url}{require_path(path)}" + (
-            f"?{urllib.parse.urlencode(query)}" if query else ""
-        )
+        with self.exchange(path, deadline, method=method, query=query, body=body, headers=headers) as answer:
+            answer.require_good()
+            yield answer
+
+    @contextmanager
+    def exchange(
+        self,
+        path: str,
+        deadline: Deadline,
+        *,
+        method: Method = "GET",
+        query: Query = (),
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Generator[Answer, None, None]:
+        """The same with whatever status it has, for who wants to put that on record: `require_good` judges it."""
+        target = f"{self.address.url}{require_path(path)}"
+        target += f"?{urllib.parse.urlencode(query)}" if query else ""
         self._reach.require_up()
         with ExitStack() as stack:
             cut = stack.enter_context(Cut(deadline, first=self._reach.first))
             for _ in range(REDIRECTS + 1):
                 answer = self._send(stack, cut, deadline, method, target, body, headers or {})
                 if answer.status not in _MOVED:
-                    self._require_good(answer, f"{method} {target}", path)
                     break
                 target = self._next(answer, target, method)
             else:
                 raise Failed(Reason.BAD_ANSWER, f"{self.address} redirects more than {REDIRECTS} times")
+            answer.require_good = partial(self._require_good, answer, f"{method} {target}", path)
             yield answer
 
     def fetch(self, path: str, deadline: Deadline, *, limit: int = 16 * MIB, query: Query = ()) -> bytes:
@@ -217,18 +235,9 @@ class Web:
             self._reach.answered()
             cut.answered()
             deadline.moved()
-            answer = Answer(response.raw, response, cut, deadline, str(self.address))
-            if answer.status == 401:
-                raise self._unknown(answer, f"{method} {url}")
-        return answer
-
-    def _unknown(self, answer: Answer, what: str) -> ItemError:
-        """The server does not accept our account, or wants one."""
-        from clinic.client.refusal import refusal
-
-        if self._account is not None:
-            self._account.refused(str(self.address))
-        return refusal(answer.status, answer.phrase, _beginning(answer), what).error
+            if account is not None and response.status_code == 401:
+                account.refused(str(self.address))
+        return Answer(response.raw, response, cut, deadline, str(self.address))
 
     def _give_up(self, cut: Cut) -> None:
         try:

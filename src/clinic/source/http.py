@@ -116,9 +116,10 @@ class Get(Source):
     def _exchange(self, doors: Doors, web: Web) -> Iterator[bytes]:
         started, answer, ended = time.monotonic(), None, "stopped"
         try:
-            with web.ask(
+            with web.exchange(
                 self.path, doors.deadline, method=self.method, query=self.query, body=self.body
             ) as answer:
+                answer.require_good()
                 yield from self._checked(answer)
             ended = ""
         except ItemError as error:
