@@ -276,6 +276,8 @@ def test_a_bundle_is_of_the_cluster_and_says_what_could_not_be_learned(
     assert any("PD could not be asked" in text for text in run.cluster.unknown)
     assert run.options["cluster"] == "cluster/prod"
     assert "Cluster prod (tiup, v8.5.3), 1 host" in ended.err
+    assert "beware: PD could not be asked" in ended.err
+    assert "beware" not in ended.out
 
 
 def test_a_resumed_run_finds_the_same_cluster(

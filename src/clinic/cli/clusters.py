@@ -34,6 +34,9 @@ VARIABLE = "CLINIC_CLUSTER"
 SHOWN = 3
 """Signs of a cluster that a message holds."""
 
+MOST_SAID = 15
+"""Sentences about a cluster that are said before it is collected from."""
+
 
 @click.command("clusters")
 @click.option(
@@ -226,6 +229,18 @@ def _in_sight(seen: Sequence[str]) -> list[str]:
         f"the whole cluster: clinic collect {whole}, or --home DIR of the user who runs TiUP; "
         f"this machine alone: clinic collect {LOCAL}",
     ]
+
+
+def beware(cluster: Cluster) -> None:
+    """Say where two sources of a cluster differ, and what could not be learned of it."""
+    sentences = [*cluster.differences, *cluster.unknown] if cluster.deployed != LOCAL else []
+    for sentence in sentences[:MOST_SAID]:
+        say(f"  beware: {sentence}", err=True, colour="yellow")
+    if len(sentences) > MOST_SAID:
+        say(
+            f"  beware: {len(sentences) - MOST_SAID} more like these; the bundle's manifest has them all",
+            err=True,
+        )
 
 
 def absolute(path: str) -> str:

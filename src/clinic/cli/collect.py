@@ -9,7 +9,7 @@ import click
 
 from clinic.bundle.layout import safe_path
 from clinic.cli import collect_end, collect_plan
-from clinic.cli.clusters import choose
+from clinic.cli.clusters import beware, choose
 from clinic.cli.collect_options import Options, steer
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
@@ -109,6 +109,7 @@ def run(options: Options) -> int:
     window = resolve(options.start, options.end, around=options.around)
     steering = steer(options, choose(options.where))
     ready = prepare(steering, window, offline=options.offline)
+    beware(ready.plan.target.cluster)
     try:
         if options.dry_run:
             collect_plan.show(ready, as_json=options.as_json)

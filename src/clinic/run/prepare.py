@@ -167,7 +167,7 @@ def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Rea
 
 def _look_seconds(until: float) -> float:
     """What one look may take: what discovery left of the time, and never nothing."""
-    return min(LOOK_SECONDS, max(0.5, until - time.monotonic()))
+    return min(LOOK_SECONDS, max(0.05, until - time.monotonic()))
 
 
 def _open(machine: Machine) -> Host:
