@@ -30,7 +30,7 @@ print(f"\\nended with {code}, tried to leave {lost} times")
 
 RUNS = {
     "clusters": ["clusters"],
-    "collect": ["collect", "-y", "-o", "NEW"],
+    "collect": ["collect", "local", "-y", "-o", "NEW"],
     "collectors": ["collectors"],
     "doctor": ["doctor"],
     "inspect": ["inspect", "BUNDLE"],
@@ -70,6 +70,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-m",
         "clinic",
         "collect",
+        "local",
         "-y",
         "--include",
         "system",

@@ -138,10 +138,10 @@ def test_the_package_of_the_guide_is_built_installed_and_run_only_when_it_is_nam
     site = tmp_path / "site"
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         wheel.extractall(site)
-    silent = run(tmp_path, "collect", "--dry-run", "--offline", "--json", path=str(site))
+    silent = run(tmp_path, "collect", "local", "--dry-run", "--offline", "--json", path=str(site))
     assert "uptime.uptime" not in silent.stdout
     assert run(tmp_path, "collectors", path=str(site)).stdout.count("uptime") >= 1
-    words = ["collect", "-y", "--collector", "uptime", "--include", "uptime", "-o", "bundle"]
+    words = ["collect", "local", "-y", "--collector", "uptime", "--include", "uptime", "-o", "bundle"]
     done = run(tmp_path, *words, path=str(site))
     assert done.returncode == 0, done.stderr
     (host,) = [one for one in (tmp_path / "bundle").iterdir() if one.is_dir()]

@@ -74,7 +74,7 @@ def main() -> None:
         clinic = install(wheel, scratch / "installed")
         own = {"HOME": str(scratch / "home"), "CLINIC_HOME": str(scratch / "home"), "PATH": "/usr/bin:/bin"}
         run(clinic, "--version", env=own)
-        run(clinic, "collect", "-y", "-o", scratch / "bundle", accept=ACCEPTED, env=own)
+        run(clinic, "collect", "local", "-y", "-o", scratch / "bundle", accept=ACCEPTED, env=own)
         run(clinic, "verify", scratch / "bundle", env=own)
 
 

@@ -17,9 +17,13 @@ from clinic.kinds import Content, Privilege, Stage, Volatility
 from clinic.outcome import Reason, Status
 from clinic.redact import Redactor
 from clinic.source.base import Doors, Estimate
+from clinic.units import KIB
 
 LOOKERS = 8
 """Threads that take estimates: looking is mostly waiting for a host."""
+
+GUESS = 6 * KIB
+"""Plain bytes of an item whose source can't say: the mean of what commands give on a database machine."""
 
 COMPRESSION = 4
 """Plain bytes for one stored byte of text: zstd at level 3 does 3.6 to 6 on database logs."""
@@ -59,6 +63,13 @@ class Planned:
     """What it would give."""
 
     @property
+    def size(self) -> int:
+        """Plain bytes expected."""
+        if self.estimate.impossible is not None:
+            return 0
+        return self.estimate.size if self.estimate.size is not None else GUESS
+
+    @property
     def order(self) -> tuple[int, int, int, str]:
         """What runs first: what teaches the redactor, then what is gone soonest, then what matters most."""
         return self.item.stage, self.item.volatility, self.item.priority, self.entry.path
@@ -82,8 +93,8 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Plain bytes of all estimates that there are."""
-        return sum(planned.estimate.size or 0 for planned in self.items)
+        """Plain bytes that it will come to: what the sources say, and a guess for those that can't."""
+        return sum(planned.size for planned in self.items)
 
 
 def declare(
@@ -102,6 +113,7 @@ def declare(
         except ItemError as error:
             broken.append(_broken(collector, foreign, redactor.text(error.message)))
     _require_known(planned, selection)
+    _require_places(target, selection)
     chosen = (one for one in planned if _wanted(one, selection) and _in_scope(one, target, selection))
     return Plan(target, tuple(_unique(sorted(chosen, key=lambda one: one.order))), tuple(broken))
 
@@ -193,6 +205,21 @@ def _require_known(planned: Sequence[Planned], selection: Selection) -> None:
         )
 
 
+def _require_places(target: Target, selection: Selection) -> None:
+    """Raise `UsageError` for a role or node that the cluster does not have, naming those that it has."""
+    instances = target.cluster.instances
+    roles = {name for one in instances for name in (one.component, *map(str, one.roles))}
+    nodes = {machine.name for machine in target.machines}
+    nodes |= {name for one in instances for name in (one.host, one.id, f"{one.host}:{one.port}")}
+    for what, wanted, known in (("role", selection.roles, roles), ("node", selection.nodes, nodes)):
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise UsageError(
+                f"the cluster has no {what} {', '.join(unknown)}",
+                hint=f"it has {', '.join(sorted(known)) or 'none'}",
+            )
+
+
 def _in_scope(planned: Planned, target: Target, selection: Selection) -> bool:
     if not selection.roles and not selection.nodes:
         return True
@@ -258,7 +285,7 @@ def share(plan: Plan, max_size: int) -> Plan:
 
 def stored_size(planned: Planned) -> int:
     """Bytes on disk that the estimate comes to."""
-    plain = planned.estimate.size or 0
+    plain = planned.size
     return plain if planned.item.content is Content.OPAQUE else plain // COMPRESSION
 
 

@@ -39,9 +39,11 @@ class Window:
         return Window(self.start + delta, self.end + delta)
 
     def __str__(self) -> str:
-        local = f"{_show(self.start.astimezone())} to {_show(self.end.astimezone())}"
         utc = f"{_show(self.start.astimezone(timezone.utc))} to {_show(self.end.astimezone(timezone.utc))}"
-        return f"{local} ({utc}), {human_duration(self.seconds)}"
+        first, last = self.start.astimezone(), self.end.astimezone()
+        if not first.utcoffset() and not last.utcoffset():
+            return f"{utc}, {human_duration(self.seconds)}"
+        return f"{_show(first)} to {_show(last)} ({utc}), {human_duration(self.seconds)}"
 
 
 def _show(moment: datetime) -> str:

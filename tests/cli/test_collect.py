@@ -24,6 +24,7 @@ def only(collector: Path, *words: str) -> list[str]:
     """Options that collect what `collector` declares and nothing else."""
     return [
         "collect",
+        "local",
         "-y",
         "--collector",
         str(collector),
@@ -117,14 +118,14 @@ def test_a_dry_run_collects_nothing_and_its_names_can_be_pasted(
     collector = declared(
         [{"path": "hosts.txt", "file": "/etc/hosts"}, {"path": "b.txt", "command": ["echo", "x"]}]
     )
-    ended = clinic("collect", "--dry-run", "--collector", collector, "--include", "made")
+    ended = clinic("collect", "local", "--dry-run", "--collector", collector, "--include", "made")
     assert ended.code == 0
     assert "made.hosts" in ended.out
     assert "/etc/hosts" in ended.out
     assert "third party" in ended.out
     assert list(tmp_path.glob("clinic-*")) == []
     as_json = clinic(
-        "collect", "--dry-run", "--json", "--collector", collector, "--include", "made.hosts"
+        "collect", "local", "--dry-run", "--json", "--collector", collector, "--include", "made.hosts"
     ).json
     (item,) = as_json["items"]
     assert item["estimate"] == Path("/etc/hosts").stat().st_size
@@ -132,7 +133,7 @@ def test_a_dry_run_collects_nothing_and_its_names_can_be_pasted(
 
 
 def test_an_offline_dry_run_contacts_nothing(clinic: Clinic) -> None:
-    ended = clinic("collect", "--dry-run", "--offline", "--json")
+    ended = clinic("collect", "local", "--dry-run", "--offline", "--json")
     assert ended.json["contacted"] == []
     assert all(item["estimate"] is None for item in ended.json["items"])
     assert clinic("collect", "--offline").code == 2
@@ -142,7 +143,9 @@ def test_without_a_terminal_nothing_waits_for_an_answer(
     clinic: Clinic, declared: Declared, tmp_path: Path
 ) -> None:
     collector = declared([{"path": "ok.txt", "command": ["echo", "fine"]}])
-    ended = clinic("collect", "--collector", collector, "--include", "made", "-o", "bundle", timeout=30)
+    ended = clinic(
+        "collect", "local", "--collector", collector, "--include", "made", "-o", "bundle", timeout=30
+    )
     assert ended.code == 0
     assert (tmp_path / "bundle" / "manifest.json").is_file()
 
@@ -150,7 +153,7 @@ def test_without_a_terminal_nothing_waits_for_an_answer(
 def test_a_directory_that_holds_something_is_refused_naming_resume(clinic: Clinic, tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "thesis.tex").write_text("mine")
-    ended = clinic("collect", "-y", "-o", "bundle")
+    ended = clinic("collect", "local", "-y", "-o", "bundle")
     assert ended.code == 2
     assert "--resume" in ended.err
     assert (tmp_path / "bundle" / "thesis.tex").read_text() == "mine"
@@ -164,7 +167,7 @@ def test_nothing_collected_has_a_code_of_its_own(clinic: Clinic, declared: Decla
     "words", [["--include", "nosuch"], ["--from", "tomorrow-ish"], ["--profile", "nosuch"]]
 )
 def test_bad_input_is_one_clear_error(clinic: Clinic, words: list[str]) -> None:
-    ended = clinic("collect", "-y", *words)
+    ended = clinic("collect", "local", "-y", *words)
     assert ended.code == 2
     assert "Traceback" not in ended.err
     assert "next:" in ended.err
@@ -298,3 +301,45 @@ def test_a_long_output_keeps_its_head_and_tail(clinic: Clinic, declared: Declare
     assert len(text) < 80_000
     assert str(record.reason) == "truncated"
     assert file.dropped > 1_000_000
+
+
+def test_a_complete_bundle_that_is_resumed_stays_as_it_is(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    clinic(*only(declared([{"path": "ok.txt", "command": ["echo", "fine"]}])))
+    before = Bundle.open(tmp_path / "bundle").id
+    ended = clinic("collect", "--resume", "bundle")
+    assert ended.code == 0
+    assert "Nothing was left to do" in ended.out
+    assert Bundle.open(tmp_path / "bundle").id == before
+
+
+def test_a_resumed_run_may_have_other_bounds(clinic: Clinic, declared: Declared, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"path": f"{n}.txt", "command": ["sh", "-c", "sleep 2; echo done"]} for n in range(3)
+    ]
+    assert clinic(*only(declared(rows), "--deadline", "1s")).code in (3, 4)
+    found = records(tmp_path / "bundle").values()
+    assert {str(record.reason) for record in found} == {"deadline"}
+    assert all("--deadline" in record.fix for record in found)
+    assert clinic("collect", "--resume", "bundle", "--deadline", "30s").code == 0
+
+
+def test_what_a_size_limit_cut_is_collected_again_with_a_larger_one(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    row = {"path": "x.bin", "command": ["head", "-c", "3000000", "/dev/urandom"], "content": "opaque"}
+    assert clinic(*only(declared([row]), "--max-size", "1M")).code == 3
+    assert clinic("collect", "--resume", "bundle", "--max-size", "10M").code == 0
+    (record,) = records(tmp_path / "bundle").values()
+    assert record.plain == 3_000_000
+
+
+@pytest.mark.parametrize(("option", "name"), [("--role", "nosuch"), ("--node", "nohost")])
+def test_a_role_or_node_that_is_not_there_is_an_error_naming_those_that_are(
+    clinic: Clinic, option: str, name: str, tmp_path: Path
+) -> None:
+    ended = clinic("collect", "local", "-y", option, name, "-o", "bundle")
+    assert ended.code == 2
+    assert f"the cluster has no {option.strip('-')} {name}" in ended.err
+    assert not (tmp_path / "bundle").exists()

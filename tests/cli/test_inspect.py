@@ -37,6 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "made.yaml").write_text(yaml.safe_dump(document))
     words = [
         "collect",
+        "local",
         "-y",
         "--collector",
         "./made.yaml",

@@ -44,7 +44,7 @@ def storm(clinic: Clinic, declared: Declared, tmp_path: Path, times: int, seed: 
     collector = declared(rows())
     for number in range(times):
         name = f"bundle{number}"
-        words = ["collect", "-y", "--collector", str(collector), "--include", "made", "-o", name]
+        words = ["collect", "local", "-y", "--collector", str(collector), "--include", "made", "-o", name]
         kill_after(tmp_path, words, chance.uniform(0.15, 1.6))
         if (
             not (tmp_path / name / "journal.jsonl").exists()
@@ -98,6 +98,7 @@ def test_a_full_disk_at_every_stage_never_leaves_what_lies(
     ]
     words = [
         "collect",
+        "local",
         "-y",
         "--collector",
         declared(many),

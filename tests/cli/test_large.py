@@ -34,6 +34,7 @@ def measured(tmp_path: Path, declared: Declared, size: int) -> tuple[int, int]:
         "-m",
         "clinic",
         "collect",
+        "local",
         "-y",
         "--collector",
         str(collector),

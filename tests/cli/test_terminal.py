@@ -45,7 +45,7 @@ def at_terminal(tmp_path: Path, words: list[str], answer: bytes) -> tuple[int, s
 
 
 def words(collector: Path, *more: str) -> list[str]:
-    return ["collect", "--collector", str(collector), "--include", "made", "-o", "bundle", *more]
+    return ["collect", "local", "--collector", str(collector), "--include", "made", "-o", "bundle", *more]
 
 
 def test_it_shows_what_and_how_much_and_asks_before_it_begins(tmp_path: Path, declared: Declared) -> None:

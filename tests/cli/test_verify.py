@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     document = {"name": "made", "category": "debug", "summary": "for a test", "items": items}
     (folder / "made.yaml").write_text(yaml.safe_dump(document))
-    words = ["collect", "-y", "--collector", "./made.yaml", "--include", "made", "-o", "bundle"]
+    words = ["collect", "local", "-y", "--collector", "./made.yaml", "--include", "made", "-o", "bundle"]
     done = subprocess.run(
         [sys.executable, "-m", "clinic", *words], cwd=folder, capture_output=True, check=False
     )

@@ -10,13 +10,13 @@ import click
 from clinic.bundle.layout import safe_path
 from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
-from clinic.cli.collect_options import Options, steer
+from clinic.cli.collect_options import Options, bounded, steer
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
 from clinic.cli.progress import Bars
 from clinic.cli.signals import stopping
 from clinic.host.local import harden
-from clinic.run.prepare import KEEP_FREE, Ready, prepare
+from clinic.run.prepare import Ready, prepare
 from clinic.run.session import Result, Session, collect, resume
 from clinic.window import resolve
 
@@ -59,15 +59,12 @@ _CONTEXT = {"max_content_width": 100}
 @click.option(
     "--note", default="", metavar="TEXT", help="What is wrong, in your words; it goes into the bundle."
 )
-@click.option(
-    "-c", "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Items at once."
-)
+@click.option("-c", "--concurrency", type=click.IntRange(1, 64), help="Items at once; 8.")
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
 @click.option(
     "--keep-free",
     type=SizeType(),
-    default=KEEP_FREE,
     metavar="SIZE",
     help="Room that stays free on the disk; 64M.",
 )
@@ -104,7 +101,7 @@ def run(options: Options) -> int:
     """Do what `options` ask for; the exit code."""
     options.check()
     if options.resumed is not None:
-        return _end(_resume(options.resumed), options)
+        return _end(_resume(options, options.resumed), options)
     harden()
     window = resolve(options.start, options.end, around=options.around)
     steering = steer(options, choose(options.where))
@@ -115,7 +112,7 @@ def run(options: Options) -> int:
             collect_plan.show(ready, as_json=options.as_json)
             return 0
         directory = options.output or _default_directory(ready)
-        if not collect_plan.agreed(ready, directory, options):
+        if not collect_plan.agreed(ready, directory, steering.keep_free, options):
             say("Nothing was collected.", err=True)
             return 0
         session = Session(ready, steering, case=options.case, note=options.note)
@@ -126,10 +123,10 @@ def run(options: Options) -> int:
         ready.common.close()
 
 
-def _resume(directory: Path) -> Result:
+def _resume(options: Options, directory: Path) -> Result:
     harden()
     with Bars() as bars, stopping(bars) as watch:
-        return resume(directory, bars, watch)
+        return resume(directory, bars, watch, lambda steering: bounded(steering, options))
 
 
 def _default_directory(ready: Ready) -> Path:

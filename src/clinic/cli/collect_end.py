@@ -24,19 +24,25 @@ def show(result: Result, *, as_json: bool) -> None:
         return
     records = result.sealed.manifest.records
     say()
+    if result.unchanged:
+        say("Nothing was left to do: the bundle is as it was.")
     say(_collected(records), bold=True)
-    _show_missing([record for record in records if record.incomplete])
+    nothing = not any(record.files for record in records)
+    _show_missing([record for record in records if record.incomplete or nothing])
     _show_denied([record for record in records if record.reason is Reason.NOT_PERMITTED])
     say(_place(result))
     say(f"Bundle id {result.sealed.bundle_id}")
-    say(f"Next: clinic inspect {result.sealed.path}")
+    again = any(record.status is Status.CANCELLED for record in records)
+    say(f"Next: clinic {'collect --resume' if again else 'inspect'} {result.sealed.path}")
     if result.fault is not None:
         say(f"{result.fault.message} (exit code {result.fault.exit_code}).", colour="yellow")
 
 
 def _collected(records: Sequence[Record]) -> str:
     count = Counter(record.status for record in records)
-    parts = [f"{count[status]} {str(status).replace('_', ' ')}" for status in Status if count[status]]
+    parts = [f"{count[status]} {str(status).replace('_', ' ')}" for status in Status if count[status]] or [
+        "none"
+    ]
     plain = sum(record.plain for record in records)
     return f"Collected {plural(len(records), 'item')}: {', '.join(parts)}; {human_size(plain)} before compression."
 

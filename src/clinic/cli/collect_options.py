@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinic import profile
@@ -11,7 +11,7 @@ from clinic.cli.clusters import absolute
 from clinic.cluster.discover import Where
 from clinic.errors import UsageError
 from clinic.plan import Selection
-from clinic.run.prepare import KEEP_FREE, Steering
+from clinic.run.prepare import Steering
 from clinic.units import parse_duration
 
 
@@ -82,7 +82,7 @@ class Options:
     note: str = ""
     """`--note`."""
 
-    concurrency: int = 8
+    concurrency: int | None = None
     """`-c`."""
 
     deadline: str | None = None
@@ -91,7 +91,7 @@ class Options:
     max_size: int | None = None
     """`--max-size`, bytes."""
 
-    keep_free: int = KEEP_FREE
+    keep_free: int | None = None
     """`--keep-free`, bytes."""
 
     dry_run: bool = False
@@ -142,15 +142,25 @@ def steer(options: Options, where: Where) -> Steering:
         nodes=_split(options.nodes),
         volatility=chosen.volatility,
     )
-    return Steering(
+    steering = Steering(
         selection,
         profile=chosen.name,
         collectors=tuple(_absolute(name) for name in (*config.collectors, *options.collectors)),
-        deadline=parse_duration(options.deadline) if options.deadline is not None else chosen.deadline,
-        max_size=options.max_size if options.max_size is not None else chosen.max_size,
-        concurrency=options.concurrency,
-        keep_free=options.keep_free,
+        deadline=chosen.deadline,
+        max_size=chosen.max_size,
         where=where,
+    )
+    return bounded(steering, options)
+
+
+def bounded(steering: Steering, options: Options) -> Steering:
+    """`steering` with the bounds that the command line gives; a run that is resumed may have others than before."""
+    return replace(
+        steering,
+        deadline=parse_duration(options.deadline) if options.deadline is not None else steering.deadline,
+        max_size=options.max_size if options.max_size is not None else steering.max_size,
+        concurrency=options.concurrency if options.concurrency is not None else steering.concurrency,
+        keep_free=options.keep_free if options.keep_free is not None else steering.keep_free,
     )
 
 

@@ -33,7 +33,7 @@ def show(ready: Ready, *, as_json: bool) -> None:
     plan = ready.plan
     say(headline(plan))
     say()
-    table(("ITEM", "HOST", "ESTIMATE", "NOTES", "READS"), (_row(one) for one in plan.items), right=(2,))
+    table(("ITEM", "WHERE", "ESTIMATE", "NOTES", "READS"), (_row(one) for one in plan.items), right=(2,))
     for record in plan.broken:
         say(f"{record.entry.id}: {record.message}", colour="red")
     say()
@@ -67,7 +67,9 @@ def _notes(planned: Planned) -> str:
 
 def _totals(plan: Plan) -> str:
     guessed = sum(one.estimate.size is None and one.estimate.impossible is None for one in plan.items)
-    unknown = f"; {plural(guessed, 'item')} of unknown size, usually small" if guessed else ""
+    unknown = (
+        f" (a guess for {plural(guessed, 'command')} whose output is not known before)" if guessed else ""
+    )
     return f"{plural(len(plan.items), 'item')}, about {human_size(plan.size)} before compression{unknown}."
 
 
@@ -75,7 +77,7 @@ def _contacted(ready: Ready) -> str:
     if not ready.looked:
         return "Contacted nothing: estimates are left out."
     places = ", ".join(lane.partition(":")[2] for lane in ready.plan.contacted) or "nothing"
-    return f"Looked at, reading no content: {places}."
+    return f"Contacted, to see what is there and how large it is: {places}. No content was read."
 
 
 def _as_json(ready: Ready) -> dict[str, Any]:
@@ -109,15 +111,16 @@ def check_room(plan: Plan, directory: Path, keep_free: int) -> int:
     need = sum(stored_size(planned) for planned in plan.items) + keep_free
     if need > free:
         raise DiskFull(
-            f"{existing} has {human_size(free)} free and the bundle may need {human_size(need)}",
+            f"{existing} has {human_size(free)} free; the bundle may need {human_size(need - keep_free)}, "
+            f"and {human_size(keep_free)} are to stay free",
             hint="name another directory with -o, a limit with --max-size, or less room to spare with --keep-free",
         )
     return free
 
 
-def agreed(ready: Ready, directory: Path, options: Options) -> bool:
+def agreed(ready: Ready, directory: Path, keep_free: int, options: Options) -> bool:
     """Show the table of hosts and categories and ask, where there is somebody to ask; else go on."""
-    free = check_room(ready.plan, directory, options.keep_free)
+    free = check_room(ready.plan, directory, keep_free)
     if options.as_json:
         return True
     say(headline(ready.plan), err=True)
@@ -126,7 +129,11 @@ def agreed(ready: Ready, directory: Path, options: Options) -> bool:
     table(("HOST", "CATEGORY", "ITEMS", "ESTIMATE"), _by_host(ready.plan.items), right=(2, 3), err=True)
     say(f"{_totals(ready.plan)} Free in {directory.absolute().parent}: {human_size(free)}.", err=True)
     say("This writes a directory on this machine. It sends nothing.", err=True)
-    return click.confirm("Collect?", default=True, err=True)
+    try:
+        return click.confirm("Collect?", default=True, err=True)
+    except click.Abort:
+        say("", err=True)
+        return False
 
 
 def _by_host(items: Iterable[Planned]) -> list[tuple[str, ...]]:
@@ -134,6 +141,6 @@ def _by_host(items: Iterable[Planned]) -> list[tuple[str, ...]]:
     for planned in items:
         groups.setdefault((planned.entry.host, planned.entry.category), []).append(planned)
     return [
-        (host, category, str(len(group)), f"~{human_size(sum(one.estimate.size or 0 for one in group))}")
+        (host, category, str(len(group)), f"~{human_size(sum(one.size for one in group))}")
         for (host, category), group in sorted(groups.items())
     ]

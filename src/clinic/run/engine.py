@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinic.bundle.record import Attempt, Record
 from clinic.bundle.writer import BundleWriter
@@ -77,7 +77,7 @@ class Engine:
         self._ended: queue.SimpleQueue[tuple[str, Record | ClinicError]] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._stopping = threading.Event()
-        self._why = Cancelled(Reason.INTERRUPTED, "the run was stopped before it began")
+        self._why = Cancelled(Reason.INTERRUPTED, "not begun: the run was stopped")
         self.records: list[Record] = []
         self.fault: ClinicError | None = None
         """What ended the run early: a full disk."""
@@ -199,6 +199,8 @@ class Engine:
                 self._record(execution.abandon())
 
     def _record(self, record: Record) -> None:
+        if record.status is Status.CANCELLED and self._why.reason is Reason.DEADLINE:
+            record = replace(record, reason=self._why.reason, message=self._why.message, fix=self._why.fix)
         self.records.append(record)
         try:
             self._writer.record(record)

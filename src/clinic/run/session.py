@@ -14,7 +14,7 @@ import clinic
 from clinic import home
 from clinic.bundle.layout import SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
-from clinic.bundle.record import Attempt
+from clinic.bundle.record import Attempt, Record
 from clinic.bundle.writer import BundleWriter, Header, Sealed
 from clinic.cluster.model import Cluster
 from clinic.errors import (
@@ -26,6 +26,7 @@ from clinic.errors import (
     NothingCollected,
     UsageError,
 )
+from clinic.outcome import Reason
 from clinic.plan import Plan
 from clinic.progress import Progress
 from clinic.read.summary import summarize
@@ -82,6 +83,9 @@ class Result:
     fault: ClinicError | None
     """What the command ends with: None when the bundle is complete."""
 
+    unchanged: bool = False
+    """Whether nothing was left to do, and the bundle is as it was."""
+
 
 def collect(session: Session, directory: Path, progress: Progress, watch: Watch) -> Result:
     """Collect into `directory`, which is new or empty. `watch` is handed the engine, to stop it on a signal.
@@ -97,14 +101,17 @@ def collect(session: Session, directory: Path, progress: Progress, watch: Watch)
         return _run(ready, ready.plan, writer, {}, progress, watch, directory)
 
 
-def resume(directory: Path, progress: Progress, watch: Watch) -> Result:
+def resume(
+    directory: Path, progress: Progress, watch: Watch, bounded: Callable[[Steering], Steering]
+) -> Result:
     """Go on in `directory`, sealed or cut short: what has no record and what failed is run again.
 
-    The same options plan again, for the same window; secrets are learned again. Raises `BadBundle` for
-    what is no bundle, `UsageError`, `Refused`.
+    The same options plan again, for the same window, with other bounds where `bounded` gives some; secrets are
+    learned again. A bundle in which nothing is left to do stays as it is. Raises `BadBundle` for what is no
+    bundle, `UsageError`, `Refused`.
     """
     header = BundleWriter.header_of(directory)
-    steering = Steering.of(header.run.profile, header.run.options)
+    steering = bounded(Steering.of(header.run.profile, header.run.options))
     window = header.run.window
     ready = prepare(steering, Window(*(_moment(text) for text in (window.start, window.end))))
     try:
@@ -114,6 +121,8 @@ def resume(directory: Path, progress: Progress, watch: Watch) -> Result:
         )  # fmt: skip
         with writer:
             plan, earlier = _left_to_do(ready.plan, writer)
+            if writer.sealed is not None and not plan.items:
+                return Result(writer.sealed, _lack(writer.sealed), unchanged=True)
             return _run(ready, plan, writer, earlier, progress, watch, directory)
     finally:
         ready.common.close()
@@ -122,12 +131,18 @@ def resume(directory: Path, progress: Progress, watch: Watch) -> Result:
 def _left_to_do(plan: Plan, writer: BundleWriter) -> tuple[Plan, Mapping[str, tuple[Attempt, ...]]]:
     """What a resumed run still has to do, and the earlier tries of it.
 
-    An item of the first plan that is planned no more (of a process that ended) keeps its record.
+    An item of the first plan that is planned no more (of a process that ended) keeps its record; one that was
+    not planned then (of a process that came since) is not begun now.
     """
     kept = {record.entry.path: record for record in writer.records}
-    again = {path: as_earlier(record) for path, record in kept.items() if record.status.resumable}
-    todo = tuple(one for one in plan.items if one.entry.path not in kept or one.entry.path in again)
-    return replace(plan, items=todo), again
+    again = {path: as_earlier(record) for path, record in kept.items() if _may_succeed(record)}
+    left = {entry.path for entry in writer.header.entries if entry.path not in kept} | again.keys()
+    return replace(plan, items=tuple(one for one in plan.items if one.entry.path in left)), again
+
+
+def _may_succeed(record: Record) -> bool:
+    """Whether another try is worth while: it failed, or the bundle's own limit cut it, which may be higher now."""
+    return record.status.resumable or record.reason is Reason.OVER_BUDGET
 
 
 def seal_unfinished(directory: Path) -> Sealed:
@@ -180,11 +195,16 @@ def _run(
 
 def _verdict(engine: Engine, sealed: Sealed) -> ClinicError | None:
     """What the run comes to, the gravest first."""
-    records = sealed.manifest.records
     if engine.fault is not None:
         return engine.fault
     if engine.interrupted:
         return Interrupted(f"stopped; what was collected until then is sealed in {sealed.path}")
+    return _lack(sealed)
+
+
+def _lack(sealed: Sealed) -> ClinicError | None:
+    """What a sealed bundle lacks, as the error that its command ends with; None when it is complete."""
+    records = sealed.manifest.records
     if not any(record.files for record in records):
         return NothingCollected(
             "nothing was collected", hint="clinic doctor says what this account can read here"
