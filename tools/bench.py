@@ -72,7 +72,7 @@ def measure_clinic(scratch: Path, rounds: int, environment: dict[str, str]) -> N
     bundles = [scratch / f"bundle-{number}" for number in range(rounds)]
     show(
         "clinic collect",
-        [cost([*CLINIC, "collect", "-y", "-o", path], environment) for path in bundles],
+        [cost([*CLINIC, "collect", "local", "-y", "-o", path], environment) for path in bundles],
         bundles[-1],
     )
     show("clinic verify", [cost([*CLINIC, "verify", path], environment) for path in bundles])
