@@ -17,6 +17,7 @@ import pytest
 from clinic.bundle.reader import Bundle
 from clinic.cli import clusters as module
 from clinic.cli.clusters import choose
+from clinic.cli.main import run
 from clinic.cluster.discover import Where
 from clinic.errors import Failed, UsageError
 from clinic.outcome import Reason
@@ -31,6 +32,7 @@ DM = "user: dm\ndm_version: v8.5.0\ntopology:\n  master_servers: [{host: 127.77.
 SIGNS = tuple(f"tikv runs here as process {number}" for number in range(1, 6))
 
 Deploy = Callable[..., Path]
+Listed = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -82,61 +84,80 @@ def nothing_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "signs", tuple)
 
 
+@pytest.fixture
+def listed(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Runs `clinic clusters` in this process; its exit code and what it printed."""
+
+    def run_it(*words: str | Path) -> tuple[int, str]:
+        code = run(["clusters", *map(str, words)])
+        return code, capsys.readouterr().out
+
+    return run_it
+
+
 def chosen(**said: Any) -> Where:
     return choose(replace(Where(""), **said))
 
 
-def test_clusters_are_listed_with_what_they_are_made_of(clinic: Clinic, deploy: Deploy) -> None:
+def test_clusters_are_listed_with_what_they_are_made_of(listed: Listed, deploy: Deploy) -> None:
     file = deploy("prod")
     deploy("replication", DM, sort="dm")
-    ended = clinic("clusters")
-    assert ended.code == 0
-    assert "prod" in ended.out
-    assert "v8.5.3" in ended.out
-    assert "pd 1, node_exporter 1, blackbox_exporter 1" in ended.out
-    assert str(file) in ended.out
-    assert "dm-master 1" in ended.out
-    listed = clinic("clusters", "--json").json
-    assert [(one["name"], one["id"], one["version"]) for one in listed] == [
+    code, out = listed()
+    assert code == 0
+    assert "prod" in out
+    assert "v8.5.3" in out
+    assert "pd 1, node_exporter 1, blackbox_exporter 1" in out
+    assert str(file) in out
+    assert "dm-master 1" in out
+    found = json.loads(listed("--json")[1])
+    assert [(one["name"], one["id"], one["version"]) for one in found] == [
         ("prod", "cluster/prod", "v8.5.3"), ("replication", "dm/replication", "v8.5.0"),
     ]  # fmt: skip
-    assert listed[0]["hosts"] == ["127.77.0.1"]
-    assert listed[0]["components"] == {"pd": 1, "node_exporter": 1, "blackbox_exporter": 1}
+    assert found[0]["hosts"] == ["127.77.0.1"]
+    assert found[0]["components"] == {"pd": 1, "node_exporter": 1, "blackbox_exporter": 1}
 
 
-def test_one_that_can_not_be_read_is_listed_with_the_reason(clinic: Clinic, deploy: Deploy) -> None:
+def test_one_that_can_not_be_read_is_listed_with_the_reason(listed: Listed, deploy: Deploy) -> None:
     deploy("broken", "topology: [")
     deploy("open").chmod(0o666)
-    ended = clinic("clusters")
-    assert ended.code == 0
-    assert "is not valid YAML" in ended.out
-    assert "others can write" in ended.out
-    assert [bool(one["fault"]) for one in clinic("clusters", "--json").json] == [True, True]
+    code, out = listed()
+    assert code == 0
+    assert "is not valid YAML" in out
+    assert "others can write" in out
+    assert [bool(one["fault"]) for one in json.loads(listed("--json")[1])] == [True, True]
 
 
 def test_names_that_are_taken_twice_are_listed_as_they_have_to_be_typed(
-    clinic: Clinic, deploy: Deploy
+    listed: Listed, deploy: Deploy
 ) -> None:
     deploy("prod")
     deploy("prod", DM, sort="dm")
     deploy("local")
-    out = clinic("clusters").out
+    _, out = listed()
     assert {line.split()[0] for line in out.splitlines()[1:]} == {"cluster/prod", "dm/prod", "cluster/local"}
 
 
 def test_another_home_is_looked_at_when_it_is_named(
-    clinic: Clinic, deploy: Deploy, home: Path, tmp_path: Path
+    listed: Listed, deploy: Deploy, home: Path, tmp_path: Path
 ) -> None:
     deploy("prod")
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert [one["name"] for one in clinic("clusters", "--json", "--home", home).json] == ["prod"]
-    assert clinic("clusters", "--json", "--home", empty).json == []
-    assert clinic("clusters", "--home", tmp_path / "absent").code == 2
+    assert [one["name"] for one in json.loads(listed("--json", "--home", home)[1])] == ["prod"]
+    assert json.loads(listed("--json", "--home", empty)[1]) == []
+    assert listed("--home", tmp_path / "absent")[0] == 2
 
 
-def test_with_none_it_says_where_it_looked(clinic: Clinic, home: Path) -> None:
-    assert f"there is none in {home}/.tiup." in clinic("clusters").out
+@pytest.mark.usefixtures("nothing_in_sight")
+def test_with_none_it_says_where_it_looked(listed: Listed, home: Path) -> None:
+    assert listed() == (0, f"TiUP manages no cluster here: there is none in {home}/.tiup.\n")
+
+
+@pytest.mark.usefixtures("in_sight")
+def test_with_none_and_one_in_sight_it_says_how_to_collect_from_it(listed: Listed) -> None:
+    _, out = listed()
+    assert "tikv runs here as process 1" in out
+    assert "clinic collect --pd 10.0.0.1:2379 --pd 10.0.0.2:2379" in out
 
 
 def test_the_only_cluster_is_meant_where_none_is_named(deploy: Deploy, home: Path) -> None:
@@ -270,11 +291,11 @@ def test_a_bundle_is_of_the_cluster_and_says_what_could_not_be_learned(
     deploy("prod")
     ended = clinic(*only(collector))
     assert ended.code == 0, ended.err
-    run = Bundle.open(tmp_path / "bundle").manifest.run
-    assert (run.cluster.name, run.cluster.deployed, run.cluster.version) == ("prod", "tiup", "v8.5.3")
-    assert run.cluster.machines == ("127.77.0.1",)
-    assert any("PD could not be asked" in text for text in run.cluster.unknown)
-    assert run.options["cluster"] == "cluster/prod"
+    made = Bundle.open(tmp_path / "bundle").manifest.run
+    assert (made.cluster.name, made.cluster.deployed, made.cluster.version) == ("prod", "tiup", "v8.5.3")
+    assert made.cluster.machines == ("127.77.0.1",)
+    assert any("PD could not be asked" in text for text in made.cluster.unknown)
+    assert made.options["cluster"] == "cluster/prod"
     assert "Cluster prod (tiup, v8.5.3), 1 host" in ended.err
     assert "beware: PD could not be asked" in ended.err
     assert "beware" not in ended.out
