@@ -41,6 +41,7 @@ def test_a_few_addresses_are_a_cluster() -> None:
     ("pd", "prometheus", "message"),
     [
         (["a b"], "", r"^--pd: "),
+        ([" , "], "", r"^--pd and --tidb name no server"),
         (["root:Xq7-tuna@a:1"], "", r"must not hold a user or password"),
         ([], "mon:9090", r"^--prometheus: a URL begins with http"),
         ([], "http://u:Xq7-tuna@mon:9090", r"must not hold a user or password"),

@@ -38,12 +38,15 @@ def read_seeds(pd: Iterable[str], tidb: Iterable[str], prometheus: str, tls: Tls
             check_host(read_url(prometheus)[0].host)
         except ValueError as error:
             raise UsageError(f"--prometheus: {error}", hint="write it as http://HOST:9090") from error
-    return Seeds(
+    seeds = Seeds(
         pd=tuple(_seed("--pd", text, 2379, tls) for text in _split(pd)),
         tidb=tuple(_seed("--tidb", text, 4000, tls) for text in _split(tidb)),
         prometheus=prometheus,
         tls=tls,
     )
+    if not (seeds.pd or seeds.tidb or prometheus):
+        raise UsageError("--pd and --tidb name no server", hint="write it as --pd HOST:2379")
+    return seeds
 
 
 def require_files(tls: Tls) -> None:
