@@ -39,6 +39,8 @@ def test_other_variables_are_read_as_text(redact: Redact) -> None:
         (("mysql", "-u", "root", "-p", "test"), ("mysql", "-u", "root", "-p", "test")),
         (("sudo", "mysqldump", "-px1", "db"), ("sudo", "mysqldump", "-p***", "db")),
         (("sshpass", "-p", "x 1", "ssh", "-p22", "h"), ("sshpass", "-p", "***", "ssh", "-p22", "h")),
+        (("mysql", "-password", "db"), ("mysql", "-p***", "db")),
+        (("x", "-password", "y1"), ("x", "-password", "***")),
         (("ssh", "-p22", "h"), ("ssh", "-p22", "h")),
         (("curl", "-u", "me:x1", "http://h"), ("curl", "-u", "me:***", "http://h")),
         (("curl", "-u", "me", "http://h"), ("curl", "-u", "me", "http://h")),

@@ -105,27 +105,34 @@ _YAML_LIST = Pattern(r"[ \t]{0,64}\r?\n([ ]*)- {1,8}")
 _YAML_PLAIN_END = Pattern(r"[ \t]{1,100}#|[ \t]{0,100}\r?\n|[ \t]{0,100}\z")
 _YAML_LIST_END = Pattern(r"\]")
 _YAML_COMMENT = Pattern(r"[ \t]{1,100}#")
-_YAML_FLOW_END = Pattern(r"[ \t]{0,100}(?:[,}\]\n]|\z)")
+_YAML_FLOW_END = Pattern(r"[ \t]{0,100}(?:,(?:\s|\z)|[}\]\n]|\z)")
 _YAML_DOUBLE = inside_quotes('"', lines=True)
 _YAML_SINGLE = Pattern(r"(?s:(?:[^']|'')*)")
 
 
 def _yaml(view: View, key: Key) -> Opening | bool:
     lead = _lead(view, key)
-    block = _YAML_LEAD.match(lead) if lead is not None else None
-    flow = block is None and lead is not None and _YAML_FLOW.search(lead) is not None
-    if key.sign != b":" or lead is None or not (block or flow):
+    if lead is None or key.sign != b":":
         return False
-    indent = block.end(1) if block else 0
+    block = _YAML_LEAD.match(lead)
+    if _YAML_FLOW.search(lead) or (block and _in_flow(view, key)):
+        start = _YAML_START.match(view.data, key.after)
+        return _yaml_value(view, key, start.end(), -1) if start else False
+    if block is None:
+        return False
+    indent = block.end(1)
     listed = _YAML_LIST.match(view.data, key.after)
-    if listed and block and listed.end(1) - listed.start(1) >= indent:
-        return (
-            Opening(listed.end(), Indented(indent, dashes=True), _QUOTED_MASK)
-            if _is_list(view, key, listed.end())
-            else True
-        )
+    if listed and listed.end(1) - listed.start(1) >= indent:
+        if not _is_list(view, key, listed.end()):
+            return True
+        return Opening(listed.end(), Indented(indent, dashes=True), _QUOTED_MASK)
     start = _YAML_START.match(view.data, key.after)
-    return _yaml_value(view, key, start.end(), indent if block else -1) if start else False
+    return _yaml_value(view, key, start.end(), indent) if start else False
+
+
+def _in_flow(view: View, key: Key) -> bool:
+    """Whether a key that begins its line goes on with a flow mapping of the line before."""
+    return view.before(view.line_start(key.start), 128).rstrip()[-1:] in (b",", b"{", b"[")
 
 
 def _is_list(view: View, key: Key, at: int) -> bool:

@@ -88,12 +88,15 @@ class Arguments(_Masker):
                 return self._after(name + sign, Kind.PASSWORD, ":", value)
             self._pending = (Kind.PASSWORD, ":")
             return argument
-        if sign and kind is not None:
+        short = self._short(argument)
+        if short is not None or kind is None:
+            return short
+        if sign:
             return self._value(name + sign, kind, value)
-        if not sign and kind is not None and argument[:1] == b"-":
-            self._pending = (kind, "")
-            return argument
-        return self._short(argument)
+        if argument[:1] != b"-":
+            return None
+        self._pending = (kind, "")
+        return argument
 
     def _short(self, argument: bytes) -> bytes | None:
         flag = argument[1:2]

@@ -120,7 +120,8 @@ class TableStage:
         cells = self._cells(record)
         kinds = {index: kind for index, kind in self._columns.items() if index < len(cells)}
         for name, value in self._names.items():
-            kind = kind_of(_plain(cells[name])) if value < len(cells) else None
+            plain = _plain(cells[name]) if value < len(cells) else b""
+            kind = kind_of(plain) if _HEADING.fullmatch(plain) else None
             if kind is not None:
                 kinds[value] = kind
         for index, kind in kinds.items():

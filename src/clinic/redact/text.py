@@ -214,7 +214,12 @@ _USAGE = frozenset(
 
 
 def _option(view: View, hit: Hit) -> Opening | None:
-    kind, own = _named(view, hit), quote_at(view, hit.end)
+    kind, own, start = _named(view, hit), quote_at(view, hit.end), hit.span(1)[0]
+    if view.data[start + 1 : start + 2] != b"-" and option_of(
+        view.before(start), view.data[start + 1 : start + 2]
+    ):
+        # `mysql -password` is -p with the password `assword`.
+        return opening(Kind.PASSWORD, until(view, start + 2, BARE_END), Where.ASSIGN)
     value = quoted(view, own[1], own[0]) if own else until(view, hit.end, BARE_END)
     if kind is None or is_option(value.text) or value.text.lower() in _USAGE:
         return None

@@ -131,7 +131,8 @@ def text_value(view: View, key: Key) -> Opening | None:
     if many is not None:
         return many
     own = quote_at(view, key.after)
-    if own is not None:
+    # A quote is written as %22 only where the sign before it is written as %3D.
+    if own is not None and (own[0][:1] != b"%" or key.sign[:1] == b"%"):
         return opening(key.kind, quoted(view, own[1], own[0], doubled=own[0] == b"'"), Where.ASSIGN)
     return _bare(view, key, skip_space(view, key.after))
 
