@@ -104,6 +104,12 @@ def of_cluster(
 ) -> Iterator[Item]:
     """An item for each row, answered by whichever instance of `component` can; nothing where there is none."""
     servers = of(target, component)
-    for table in tables if servers else ():
-        for row in table:
-            yield row.item(collector.name, row.path, row.source(servers))
+    rows = [row for table in tables for row in table] if servers else []
+    for number, row in enumerate(rows):
+        yield row.item(collector.name, row.path, row.source(turned(servers, number)))
+
+
+def turned(servers: list[Instance], number: int) -> list[Instance]:
+    """The same, another one first for each number: so that no single one is asked for everything."""
+    first = number % len(servers)
+    return servers[first:] + servers[:first]

@@ -18,7 +18,7 @@ from clinic.collector import (
 )
 from clinic.source.first import First
 from clinic.source.sql import Query
-from clinic_collectors._servers import of
+from clinic_collectors._servers import of, turned
 
 TIDB = ("tidb",)
 MYSQL = ("mysql", "mariadb")
@@ -85,8 +85,7 @@ def on_servers(collector: Collector, target: Target, *tables: tuple[Table, ...])
 
 def of_servers(collector: Collector, target: Target, *tables: tuple[Table, ...]) -> Iterator[Item]:
     """An item for each row, answered by whichever server of its components can; nothing where there is none."""
-    for table in tables:
-        for row in table:
-            if servers := of(target, *row.components):
-                source = First(tuple(row.source(server) for server in servers))
-                yield row.item(collector.name, row.path, source)
+    for number, row in enumerate(row for table in tables for row in table):
+        if servers := of(target, *row.components):
+            source = First(tuple(row.source(server) for server in turned(servers, number)))
+            yield row.item(collector.name, row.path, source)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut
 from clinic.outcome import Reason
+from clinic.source import first
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import Composed
 from clinic.source.first import First
@@ -56,18 +58,23 @@ class Said(Source):
 
 
 class Clock:
-    """Doors of which only the clock is used."""
+    """Doors of which only the clock and what is shared are used."""
 
     def __init__(self) -> None:
         self.deadline = Deadline(10)
+        self._shared: dict[Hashable, Any] = {}
+
+    def shared(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once."""
+        return self._shared.setdefault(key, make())
 
 
-def read(source: Source) -> tuple[bytes, ItemError | None]:
+def read(source: Source, doors: Clock | None = None) -> tuple[bytes, ItemError | None]:
     """All bytes, and what it ended with."""
     got = bytearray()
-    doors = Clock()
+    doors = doors or Clock()
     try:
-        for part in source.open(doors):  # type: ignore[arg-type]  # nothing but the clock is asked for
+        for part in source.open(doors):  # type: ignore[arg-type]  # nothing else is asked for
             for chunk in part.chunks:
                 assert isinstance(chunk, bytes)
                 got += chunk
@@ -76,16 +83,22 @@ def read(source: Source) -> tuple[bytes, ItemError | None]:
     return bytes(got), None
 
 
+def a_pd(number: int, *chunks: bytes, error: ItemError | None = None, hangs: bool = False) -> Said:
+    """One of several servers."""
+    return Said(chunks, error, hangs, server=f"server:pd-{number}:2379")
+
+
 def test_the_first_that_answers_is_taken_and_no_other_is_asked() -> None:
     assert read(First((Said((b"a", b"b")), Said((b"never",), hangs=True)))) == (b"ab", None)
 
 
 def test_one_that_is_down_is_passed_over() -> None:
-    assert read(First((Said(error=DOWN), Said((b"second",))))) == (b"second", None)
+    assert read(First((a_pd(1, error=DOWN), a_pd(2, b"second")))) == (b"second", None)
 
 
 def test_one_that_hangs_costs_its_own_deadline_only() -> None:
-    assert read(First((Said(hangs=True, seconds=0.02), Said((b"second",))))) == (b"second", None)
+    hangs = Said(hangs=True, seconds=0.02, server="server:pd-1:2379")
+    assert read(First((hangs, a_pd(2, b"second")))) == (b"second", None)
 
 
 def test_one_that_answers_with_nothing_is_passed_over() -> None:
@@ -95,7 +108,7 @@ def test_one_that_answers_with_nothing_is_passed_over() -> None:
 
 def test_one_that_says_that_there_is_none_has_answered() -> None:
     none = Skip(Reason.EMPTY, "answered with null")
-    assert read(First((Said(error=DOWN), Said(error=none), Said((b"never",), hangs=True)))) == (b"", none)
+    assert read(First((a_pd(1, error=DOWN), a_pd(2, error=none), a_pd(3, hangs=True)))) == (b"", none)
 
 
 def test_an_answer_that_breaks_off_is_kept_as_what_it_is() -> None:
@@ -115,6 +128,47 @@ def test_when_none_is_reached_it_may_be_tried_again() -> None:
     _, error = read(First((Said(error=DOWN), Said(error=DOWN))))
     assert error is not None
     assert (type(error), error.message, error.fix) == (Retryable, "pd-1: connection refused", "start it")
+
+
+def test_when_several_can_not_answer_the_engine_need_not_try_again() -> None:
+    _, error = read(First((a_pd(1, error=NO_LEADER), a_pd(2, error=NO_LEADER))))
+    assert error is not None
+    assert (type(error), error.reason) == (Failed, Reason.BAD_ANSWER)
+
+
+def test_another_path_of_a_server_that_is_down_is_not_tried() -> None:
+    assert read(First((a_pd(1, error=DOWN), a_pd(1, b"other path"), a_pd(2, b"second")))) == (b"second", None)
+
+
+def test_a_server_that_failed_a_moment_ago_is_asked_last() -> None:
+    doors = Clock()
+    read(First((a_pd(1, error=DOWN), a_pd(2, b"second"))), doors)
+    assert read(First((a_pd(1, hangs=True), a_pd(2, b"again"))), doors) == (b"again", None)
+
+
+def test_where_all_failed_a_moment_ago_one_stands_for_all() -> None:
+    doors = Clock()
+    read(First((a_pd(1, error=NO_LEADER), a_pd(2, error=NO_LEADER))), doors)
+    _, error = read(First((a_pd(1, error=NO_LEADER), a_pd(2, b"not asked"))), doors)
+    assert error is not None
+    assert error.message == NO_LEADER.message
+
+
+def test_a_server_that_answers_again_is_asked_first_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    doors = Clock()
+    both = a_pd(1, error=DOWN), a_pd(2, error=DOWN)
+    read(First(both), doors)
+    monkeypatch.setattr(first, "REMEMBERED", 0.0)
+    assert read(First((a_pd(1, b"well"), a_pd(2, b"too"))), doors) == (b"well", None)
+    monkeypatch.undo()
+    assert read(First((a_pd(2, hangs=True), a_pd(1, b"well"))), doors) == (b"well", None)
+
+
+def test_the_others_get_little_time_once_one_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first, "SHORT", 0.02)
+    _, error = read(First((a_pd(1, error=NO_LEADER), a_pd(2, hangs=True))))
+    assert isinstance(error, TimedOut)
+    assert "not done after 0.02 s" in error.message
 
 
 def test_the_last_word_is_that_of_the_last_server_that_spoke() -> None:

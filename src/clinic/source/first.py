@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clinic.errors import Cancelled, ItemError
-from clinic.outcome import Reason
+from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip, TimedOut
+from clinic.outcome import Reason, Status
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import InnerDoors
+
+SHORT = 5.0
+"""Seconds that each further server gets once one said that it can't answer for the moment.
+
+A cluster without a leader says so on each of its servers, after 3 s with PD, and each would be waited for.
+"""
+
+REMEMBERED = 10.0
+"""Seconds for which a server that could not answer is asked last."""
+
+
+class Standing:
+    """Which servers could not answer a moment ago: known to all items of a run."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def well(self, lane: str) -> bool:
+        """Whether nothing speaks against asking it."""
+        with self._lock:
+            since = self._failed.get(lane)
+        return since is None or time.monotonic() - since > REMEMBERED
+
+    def note(self, lane: str, *, failed: bool) -> None:
+        """Keep how it answered."""
+        with self._lock:
+            if failed:
+                self._failed[lane] = time.monotonic()
+            else:
+                self._failed.pop(lane, None)
 
 
 @dataclass(frozen=True)
@@ -16,7 +49,7 @@ class First(Source):
     """What the first of `sources` gives that gives a byte; each has the time that it asks for itself."""
 
     sources: tuple[Source, ...]
-    """In the order in which they are tried. At least one."""
+    """In the order in which they are tried, those last that failed a moment ago. At least one."""
 
     seconds: float = 60.0
     """For all of them together."""
@@ -43,10 +76,14 @@ class First(Source):
         return next((one for one in estimates if one.impossible is None), estimates[0])
 
     def open(self, doors: Doors) -> Iterator[Part]:
+        standing = doors.shared(Standing, Standing)
         errors: list[ItemError] = []
-        for source in self.sources:
-            parts = source.open(InnerDoors(doors, source.deadline))
+        failed: set[str] = set()
+        for source in self._ordered(standing):
+            if source.lane in failed:
+                continue
             try:
+                parts = source.open(InnerDoors(doors, _seconds(source, errors)))
                 begun = _begun(parts)
             except Cancelled:
                 raise
@@ -55,13 +92,30 @@ class First(Source):
                 if error.reason is Reason.EMPTY:
                     raise  # it answered: there is none, and nobody else has one
                 errors.append(error)
+                if error.transient or isinstance(error, TimedOut):
+                    failed.add(source.lane)
+                    standing.note(source.lane, failed=True)
                 continue
+            standing.note(source.lane, failed=False)
             if begun is not None:
                 yield begun
                 yield from parts
                 return
         if errors:
-            raise _worst(errors)
+            raise _worst(errors, several=len(failed) > 1)
+
+    def _ordered(self, standing: Standing) -> list[Source]:
+        """Those first that are well. Where none is, one server stands for all: they were all asked just now."""
+        well = [source for source in self.sources if standing.well(source.lane)]
+        if well:
+            return well + [source for source in self.sources if source not in well]
+        return [source for source in self.sources if source.lane == self.lane]
+
+
+def _seconds(source: Source, errors: list[ItemError]) -> float | None:
+    """How long it may take: less, once another one was reached and could not answer for the moment."""
+    waited = any(error.transient and error.reason is not Reason.UNREACHABLE for error in errors)
+    return min(SHORT, source.deadline or SHORT) if waited else source.deadline
 
 
 def _begun(parts: Iterator[Part]) -> Part | None:
@@ -76,9 +130,14 @@ def _chained(first: Chunk, part: Part) -> Iterator[Chunk]:
     yield from part.chunks
 
 
-def _worst(errors: list[ItemError]) -> ItemError:
-    """What the last one said that could be reached, with what all said."""
+def _worst(errors: list[ItemError], *, several: bool) -> ItemError:
+    """What the last one said that could be reached, with what all said.
+
+    Where several servers failed it is not tried again: that was done here.
+    """
     told = [error for error in errors if error.reason is not Reason.UNREACHABLE]
     chosen = told[-1] if told else errors[-1]
     said = "; ".join(dict.fromkeys(error.message for error in errors))
-    return type(chosen)(chosen.reason, said, fix=chosen.fix)
+    kinds: dict[Status, type[ItemError]] = {Status.SKIPPED: Skip, Status.TIMED_OUT: TimedOut}
+    kind = kinds.get(chosen.status, Failed)
+    return (Retryable if chosen.transient and not several else kind)(chosen.reason, said, fix=chosen.fix)
