@@ -103,6 +103,19 @@ def test_a_key_block_that_never_ends_is_masked(redact: Redact) -> None:
     assert redact(b"x\n-----BEGIN PRIVATE KEY-----\nMIIE\nAAAA\n") == b"x\n***"
 
 
+def test_a_statement_that_is_cut_in_a_log_hides_no_line_after_it(redactor: Redactor) -> None:
+    line = b"[2026/11/24 10:41:07.123 +08:00] [INFO] [x.go:1] "
+    raw = line + b"[sql=\"create user u identified by 'S3cr...\n  it goes on\n" + line + b"[user='root']\n"
+    out = line + b"[sql=\"create user u identified by '***\n" + line + b"[user='root']\n"
+    for size in (1, 5000):
+        stream = redactor.stream(Content.LOG)
+        pieces = [
+            stream.feed((raw + line * 100)[at : at + size])
+            for at in range(0, len(raw) + len(line) * 100, size)
+        ]
+        assert b"".join(pieces) + stream.finish() == out + line * 100
+
+
 # Gaps
 
 

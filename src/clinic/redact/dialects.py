@@ -215,7 +215,7 @@ _CSV_PROOF = Pattern(r"[^\n]{0,200}[,\t][^\n]{0,200}[,\t]")
 
 DIALECTS: dict[Content, Dialect] = {
     Content.TEXT: Dialect("text", not_structural, BARE_END, _TEXT_PROOF),
-    Content.LOG: Dialect("log", not_structural, BARE_END, _LOG_PROOF),
+    Content.LOG: Dialect("log", not_structural, BARE_END, _LOG_PROOF, entries=True),
     Content.SQL: Dialect("sql", not_structural, BARE_END, _TEXT_PROOF),
     Content.ARGV: Dialect("argv", not_structural, BARE_END, _TEXT_PROOF),
     Content.CSV: Dialect("csv", not_structural, BARE_END_IN_JSON, _CSV_PROOF),

@@ -90,6 +90,28 @@ class While:
         return Step(_before_backslashes(data, start, end), False)
 
 
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A quoted string over lines in a log, where what cuts a long statement may cut its closing quote as well."""
+
+    inside: Pattern
+    """What the string may hold."""
+
+    line: Pattern
+    """How a line begins that can't be part of it."""
+
+    def step(self, data: bytes, start: int, final: bool) -> Step:
+        step = While(self.inside).step(data, start, final)
+        at = data.find(b"\n", start, step.end)
+        while at >= 0:
+            if not final and len(data) - at <= AHEAD:
+                return Step(at, False)
+            if self.line.match(data, at + 1):
+                return Step(at, True)
+            at = data.find(b"\n", at + 1, step.end)
+        return step
+
+
 def _before_backslashes(data: bytes, start: int, end: int) -> int:
     """A place to go on from: a run of backslashes means something only as a whole."""
     last = end

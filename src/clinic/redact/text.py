@@ -12,7 +12,7 @@ from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
 from clinic.redact.options import is_option, option_of
 from clinic.redact.packed import opens_text, unpacked
 from clinic.redact.pattern import Pattern
-from clinic.redact.readers import MULTI_LINE_LIMIT, Until, While
+from clinic.redact.readers import MULTI_LINE_LIMIT, Literal, Until, While
 from clinic.redact.rules import Hit, Take
 from clinic.redact.values import (
     BARE_END,
@@ -24,6 +24,7 @@ from clinic.redact.values import (
     quote_at,
     quoted,
     skip_space,
+    string_in,
     text_value,
     until,
 )
@@ -168,7 +169,10 @@ def _literal(view: View, hit: Hit) -> Opening | None:
     value = quoted(view, own[1], own[0], lines=True, doubled=own[0] == b"'")
     if not is_secret(Kind.PASSWORD, value.text, Where.STRUCTURE):
         return None
-    return Opening(value.start, value.reader, limit=MULTI_LINE_LIMIT)
+    if not view.dialect.entries:
+        return Opening(value.start, value.reader, limit=MULTI_LINE_LIMIT)
+    pattern = string_in(own[0], lines=True, doubled=own[0] == b"'")
+    return Opening(value.start, Literal(pattern, view.dialect.proof), limit=MULTI_LINE_LIMIT)
 
 
 _ADDRESS = Pattern(r"[^\s\"'<>`\x00]*")

@@ -72,7 +72,8 @@ class Value:
 
 
 @lru_cache(maxsize=64)
-def _inside(mark: bytes, lines: bool, doubled: bool) -> Pattern:
+def string_in(mark: bytes, *, lines: bool = False, doubled: bool = False) -> Pattern:
+    """What a string behind the quote `mark` may hold."""
     return inside_quotes(chr(mark[-1]), len(mark) - 1, lines=lines, doubled=doubled)
 
 
@@ -80,7 +81,7 @@ def quoted(view: View, start: int, mark: bytes, *, lines: bool = False, doubled:
     """The value that begins at `start` behind the quote `mark`."""
     if mark in _ENTITY_ENDS:
         return until(view, start, _ENTITY_ENDS[mark])
-    return inside(view, start, _inside(mark, lines, doubled))
+    return inside(view, start, string_in(mark, lines=lines, doubled=doubled))
 
 
 def inside(view: View, start: int, pattern: Pattern) -> Value:

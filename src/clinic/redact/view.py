@@ -133,6 +133,9 @@ class Dialect:
     resume: Pattern | None = None
     """The same in the middle of a line, for content that may be one line."""
 
+    entries: bool = False
+    """Whether each entry begins with a line that `proof` knows, so that no string goes on over one."""
+
     yaml: bool = False
     """Whether a mask that stands alone needs quotes to be a string."""
 
