@@ -112,14 +112,14 @@ def pretend(open_folder: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[], socket.socket]]:
+def listen() -> Iterator[Callable[..., socket.socket]]:
     """Opens a listening socket on loopback."""
     opened: list[socket.socket] = []
 
-    def one() -> socket.socket:
+    def one(address: str = "127.0.0.1", port: int = 0) -> socket.socket:
         each = socket.socket()
         opened.append(each)
-        each.bind(("127.0.0.1", 0))
+        each.bind((address, port))
         each.listen()
         return each
 

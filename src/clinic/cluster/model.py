@@ -114,9 +114,14 @@ class Instance:
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     """What only this component has: PD's name, labels, further ports."""
 
+    own_id: str = ""
+    """Its id where others at the same port of its host have another address; empty where host and port are enough."""
+
     @property
     def id(self) -> str:
         """Unique in the cluster and fit for a path: `10.0.1.5-4000`, or with the component when it has no port."""
+        if self.own_id:
+            return self.own_id
         return f"{self.host}-{self.port}" if self.port else f"{self.host}-{self.component}-{self.pid}"
 
     @property

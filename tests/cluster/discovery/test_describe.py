@@ -199,6 +199,7 @@ TIUP = {
             data_dirs=("/dm-data/dm-master-8261",),
             log_files=("/dm-log/dm-master.log",),
             config_files=(f"{DEPLOY}/conf/dm-master.toml",),
+            bound="10.0.1.5",
             extra={"name": "m1", "advertise": "10.0.1.5:8261", "peer": "10.0.1.5:8291"},
         ),
     ),
@@ -270,6 +271,25 @@ TIUP = {
 def test_the_options_of_a_start_script_are_understood(name: str) -> None:
     line, expected = TIUP[name]
     assert traits(name, *line.split()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "bound"),
+    [
+        ("tidb", "-P 4000 --host=127.0.4.1", "127.0.4.1"),
+        ("tidb", "-P 4000 --host=0.0.0.0", ""),
+        ("tidb", "-P 4000 --host=db1", ""),
+        ("tidb", "-P 4000", ""),
+        ("pd", "--client-urls=http://127.0.1.1:2379,http://127.0.0.1:2379", "127.0.1.1"),
+        ("tikv", "--addr [fd00::0005]:20160", "fd00::5"),
+        ("tikv", "--addr 127.0.2.1:20160", "127.0.2.1"),
+        ("ticdc", "--addr=:8300", ""),
+        ("mysql", "--port=3307 --bind_address=10.0.1.5", "10.0.1.5"),
+        ("prometheus", "--web.listen-address=[::]:9090", ""),
+    ],
+)
+def test_the_address_that_an_option_names_is_told(name: str, line: str, bound: str) -> None:
+    assert traits(name, *line.split()).bound == bound
 
 
 def test_without_an_option_the_usual_port_counts_where_it_is_listened_on() -> None:

@@ -25,7 +25,7 @@ from clinic.cluster.discovery.processes import Findings, find
 from clinic.cluster.discovery.reach import Account
 from clinic.cluster.model import Instance
 
-Listen = Callable[[], socket.socket]
+Listen = Callable[..., socket.socket]
 Start = Callable[..., Any]
 Forked = Callable[[Callable[[], dict[str, Any]]], dict[str, Any]]
 
@@ -199,6 +199,21 @@ def test_a_port_that_two_claim_goes_to_the_one_that_listens(pretend: Start, list
     assert instance_of(fake.pid, findings).extra["claimed_port"] == str(port_of(sql))
     assert len({instance.id for instance in findings.instances}) == len(findings.instances)
     assert any(f"process {fake.pid}) claims port {port_of(sql)}" in text for text in findings.differences)
+
+
+def test_servers_at_one_port_of_several_addresses_keep_it_and_are_told_apart(
+    pretend: Start, listen: Listen
+) -> None:
+    """As a whole cluster on one machine has them, and no two of them contradict each other."""
+    first = listen("127.0.4.1")
+    second = listen("127.0.4.2", free := port_of(first))
+    one = pretend("tidb-server", ["-P", str(free), "--host=127.0.4.1"], listening=[first])
+    other = pretend("tidb-server", ["-P", str(free), "--host=127.0.4.2"], listening=[second])
+    findings = find(unmasked, "db1")
+    found = [instance_of(own.pid, findings) for own in (one, other)]
+    assert [each.port for each in found] == [free, free]
+    assert [each.id for each in found] == [f"127.0.4.1-{free}", f"127.0.4.2-{free}"]
+    assert not any(f"process {one.pid})" in text for text in findings.differences)
 
 
 def test_ports_in_another_network_namespace_are_found(pretend: Start, open_folder: Path) -> None:
@@ -414,9 +429,36 @@ def test_an_account_without_rights_still_sees_usual_ports(
     """The kernel tells everybody which account listens, and only that account which process does."""
     sql = listen()
     own = pretend("tidb-server", listening=[sql])
-    tidb = replace(looking.sight(own.pid).component, ports=(port_of(sql),))  # type: ignore[union-attr]  # it is there
-    monkeypatch.setattr(describing, "COMPONENTS", (tidb,))
-    assert without_rights(lambda: asdict(instance_of(own.pid)))["port"] == port_of(sql)
+    only(monkeypatch, [own.pid], port_of(sql))
+    found = without_rights(lambda: asdict(instance_of(own.pid)))
+    assert (found["port"], found["extra"]["address"]) == (port_of(sql), "127.0.0.1")
+
+
+def test_an_account_without_rights_sees_the_usual_port_of_each_of_several_servers(
+    pretend: Start, listen: Listen, without_rights: Forked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is told its address; to the other belongs the address that is left."""
+    first = listen("127.0.4.1")
+    free = port_of(first)
+    second = listen("127.0.4.2", free)
+    one = pretend("tidb-server", ["--host=127.0.4.1"], listening=[first])
+    other = pretend("tidb-server", listening=[second])
+    only(monkeypatch, [one.pid, other.pid], free)
+    found = without_rights(lambda: asdict(find(unmasked, "db1")))
+    ids = {each["pid"]: (each["port"], each["own_id"]) for each in found["instances"]}
+    assert ids == {one.pid: (free, f"127.0.4.1-{free}"), other.pid: (free, f"127.0.4.2-{free}")}
+    assert found["differences"] == []
+
+
+def test_what_stays_unseen_does_not_sound_as_if_nobody_were_an_account(
+    pretend: Start, without_rights: Forked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be run by the account `nobody`."""
+    own = pretend("tidb-server", ["-P", "4001"])
+    only(monkeypatch, [own.pid], 4001)
+    unknown = without_rights(lambda: {"unknown": find(unmasked, "db1").unknown})["unknown"]
+    assert any("the ports that no option names" in text for text in unknown)
+    assert not any("nobody" in text for text in unknown)
 
 
 def test_looking_costs_little(pretend: Start, record_property: Callable[[str, object], None]) -> None:
@@ -449,6 +491,14 @@ def _crowd(count: int) -> Generator[None, None, None]:
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def only(monkeypatch: pytest.MonkeyPatch, pids: list[int], usual: int) -> None:
+    """Nothing runs on this machine but the TiDB servers `pids`, and their usual port is this."""
+    tidb = replace(looking.sight(pids[0]).component, ports=(usual,))  # type: ignore[union-attr]  # it is there
+    monkeypatch.setattr(describing, "COMPONENTS", (tidb,))
+    monkeypatch.setattr(processes, "COMPONENTS", (tidb,))
+    monkeypatch.setattr(psutil, "pids", lambda: pids)
 
 
 def until(true: Callable[[], object]) -> None:

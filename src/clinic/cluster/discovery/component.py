@@ -31,6 +31,9 @@ class Component:
     client: Options = ()
     """What tells the address or port for clients."""
 
+    bind: Options = ()
+    """What tells the address to listen on, where `client` tells the port alone."""
+
     client_opened: int = 0
     """Which of its listening sockets, in the order they were opened, is the one for clients."""
 
@@ -81,6 +84,6 @@ class Component:
 
     def names(self) -> frozenset[str]:
         """Every option that says something."""
-        several = (self.client, self.status, self.data, self.log_files, self.log_dir, self.configs, self.tls)
-        found = {name for options in (*several, *self.extra.values()) for name in options}
+        several = (self.client, self.bind, self.status, self.data, self.log_files, self.log_dir, self.configs)
+        found = {name for options in (*several, self.tls, *self.extra.values()) for name in options}
         return frozenset(found | ({self.no_configs} if self.no_configs else set()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +32,10 @@ class Traits:
     """The port for clients; 0 when nothing tells."""
 
     guessed: bool = False
-    """Whether `port` is one of several that nobody named."""
+    """Whether `port` is one of several of which no option names one."""
+
+    bound: str = ""
+    """The IP address that its options tell it to listen on; empty where they tell none, or all of them."""
 
     status_port: int = 0
     """The port of its HTTP status API, where that is another."""
@@ -126,6 +131,7 @@ def describe(
     return Traits(
         port=port,
         guessed=guessed,
+        bound=_told_host(component, given),
         status_port=status,
         address=next((listener.address for listener in listening if listener.port == port), ""),
         tls=_tls(component, given),
@@ -202,6 +208,24 @@ def _told_port(names: Iterable[str], given: Mapping[str, str]) -> int:
             if port:
                 return port
     return 0
+
+
+def _told_host(component: Component, given: Mapping[str, str]) -> str:
+    """The IP address for clients that the options name; empty where that is a name, or stands for all addresses."""
+    for name in (*component.bind, *component.client):
+        for text in given.get(name, "").split(","):
+            with contextlib.suppress(ValueError):
+                address = ipaddress.ip_address(_host_of(text))
+                return "" if address.is_unspecified else str(address)
+    return ""
+
+
+def _host_of(text: str) -> str:
+    """What stands before the port in `10.0.1.5:4000`, `[::1]:4000`, a URL; the whole where that has no port."""
+    authority = text.strip().rpartition("://")[2].partition("/")[0]
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.rpartition(":")[0] if authority.count(":") == 1 else authority
 
 
 def deploy_dir(exe: str, cwd: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from clinic.cluster.discovery import looking
+from clinic.cluster.discovery.apart import Claim, apart, called
 from clinic.cluster.discovery.argv import printable, shown
 from clinic.cluster.discovery.components import COMPONENTS
 from clinic.cluster.discovery.describe import Traits, deploy_dir, describe
@@ -59,8 +60,8 @@ class _Seen:
     uid: int = -1
     """Its account; -1 when that is unknown."""
 
-    listening: frozenset[int] = frozenset()
-    """The ports that it listens on, as far as one can see."""
+    claim: Claim | None = None
+    """What is known of its port; None for an instance that was not looked at."""
 
     hidden: bool = False
     """Whether most of it can't be seen by us."""
@@ -91,13 +92,20 @@ def find(mask: Mask, host: str) -> Findings:
     answers += [look.from_afar(chosen[pid], why) for pid, why in failures.items()]
     answers += [look.from_afar(sighting, why) for sighting, why in blurred]
     answers = _with_names(sorted(answers, key=_order))
-    instances, differences = _apart(answers)
-    return Findings(instances, tuple(_unknown(answers, len(found))), differences)
+    settled = apart([_claim(seen) for seen in answers])
+    unknown = (*_unknown(answers, len(found)), *settled.unknown)
+    return Findings(settled.instances, unknown, settled.differences)
 
 
-def _order(seen: _Seen) -> tuple[int, int, int]:
+def _claim(seen: _Seen) -> Claim:
+    """What it claims, as complete as it is known by now."""
+    return Claim(seen.instance) if seen.claim is None else replace(seen.claim, instance=seen.instance)
+
+
+def _order(seen: _Seen) -> tuple[int, int, str, int]:
     names = [component.name for component in COMPONENTS]
-    return names.index(seen.instance.component), seen.instance.port, seen.instance.pid
+    one = seen.instance
+    return names.index(one.component), one.port, one.extra.get("address", ""), one.pid
 
 
 class _Look:
@@ -135,9 +143,9 @@ class _Look:
         known = self._network(pid)
         listening = opened(held.sockets, known)
         # Without its descriptors it is known who opened a socket, not which process.
-        perhaps = () if held.visible else {listener.port for listener in known if listener.uid == who.uid}
+        perhaps = [] if held.visible else [listener for listener in known if listener.uid == who.uid]
         cwd = _directory(looking.link(pid, "cwd"))
-        traits = describe(component, argv, listening, cwd=cwd, perhaps=perhaps)
+        traits = describe(component, argv, listening, cwd=cwd, perhaps={each.port for each in perhaps})
         binary, deleted = _binary(sighting.exe)
         deploy = deploy_dir(binary, cwd)
         instance = Instance(
@@ -158,12 +166,20 @@ class _Look:
         )
         remarks = list(_guesses(instance, traits))
         if inside:
-            called = _called(instance)
-            remarks.append(f"{called} runs in a container ({inside}): its files are not read from here")
+            remarks.append(
+                f"{called(instance)} runs in a container ({inside}): its files are not read from here"
+            )
         return _Seen(
             instance,
             uid=who.uid,
-            listening=frozenset(listener.port for listener in listening),
+            claim=Claim(
+                instance,
+                listens=bool(traits.address),
+                bound=traits.address or traits.bound,
+                perhaps=None
+                if held.visible
+                else [each.address for each in perhaps if each.port == traits.port],
+            ),
             hidden=not sighting.exe,
             files=None if inside else partial(files, traits, tuple(map(printable, held.logs)), deploy, who),
             remarks=tuple(remarks),
@@ -198,15 +214,11 @@ def _extra(traits: Traits, *, cut: bool, deleted: bool) -> dict[str, str]:
     return extra
 
 
-def _called(instance: Instance) -> str:
-    return f"{instance.component} (process {instance.pid})"
-
-
 def _guesses(instance: Instance, traits: Traits) -> Iterable[str]:
     if traits.guessed:
         ports = traits.extra["ports"].replace(" ", ", ")
-        called = _called(instance)
-        yield f"no option says which of the ports {ports} of {called} is for clients: {traits.port} is a guess"
+        whose = called(instance)
+        yield f"no option says which of the ports {ports} of {whose} is for clients: {traits.port} is a guess"
 
 
 def _with_files(answers: dict[int, _Seen]) -> list[_Seen]:
@@ -215,16 +227,14 @@ def _with_files(answers: dict[int, _Seen]) -> list[_Seen]:
     found, failures = patiently(asked, lambda pid: asked[pid]())
     complete: list[_Seen] = []
     for pid, seen in answers.items():
-        called = _called(seen.instance)
-        remarks = (
-            [f"the files of {called} could not be looked at: {failures[pid]}"] if pid in failures else []
-        )
+        whose = called(seen.instance)
+        remarks = [f"the files of {whose} could not be looked at: {failures[pid]}"] if pid in failures else []
         instance = seen.instance
         if pid in found:
             its = found[pid]
             if its.refused:
                 named = ", ".join(its.refused)
-                remarks.append(f"{called} names what its own account can't read; left out: {named}")
+                remarks.append(f"{whose} names what its own account can't read; left out: {named}")
             instance = replace(
                 instance,
                 data_dirs=its.data_dirs,
@@ -252,27 +262,6 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _apart(answers: list[_Seen]) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
-    """The instances, each with an id of its own: a port that two of them claim goes to the one that listens there."""
-    claims: dict[int, _Seen] = {}
-    for seen in sorted(
-        answers, key=lambda seen: (seen.instance.port not in seen.listening, seen.instance.started)
-    ):
-        if seen.instance.port:
-            claims.setdefault(seen.instance.port, seen)
-    instances: list[Instance] = []
-    differences: list[str] = []
-    for seen in answers:
-        instance, owner = seen.instance, claims.get(seen.instance.port, seen)
-        if owner is not seen:
-            differences.append(
-                f"{_called(instance)} claims port {instance.port}, as does {_called(owner.instance)}"
-            )
-            instance = replace(instance, port=0, extra={**instance.extra, "claimed_port": str(instance.port)})
-        instances.append(instance)
-    return tuple(instances), tuple(differences)
-
-
 def _unknown(answers: list[_Seen], found: int) -> Iterable[str]:
     if found > MOST_INSTANCES:
         yield f"{found} processes look like instances; only the first {MOST_INSTANCES} were looked at"
@@ -281,8 +270,8 @@ def _unknown(answers: list[_Seen], found: int) -> Iterable[str]:
     hidden = sum(seen.hidden for seen in answers)
     if hidden:
         yield (
-            f"{plural(hidden, 'instance')} of other accounts: their programs, directories, open files"
-            " and the ports nobody named can't be seen; run as root to see them"
+            f"{plural(hidden, 'instance')} of other accounts: their programs, directories, open files,"
+            " and the ports that no option names, can't be seen; run as root to see them"
         )
     for seen in answers:
         yield from seen.remarks
