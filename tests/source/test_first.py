@@ -117,7 +117,7 @@ def test_an_answer_that_breaks_off_is_kept_as_what_it_is() -> None:
 
 
 def test_when_none_answers_the_one_that_was_reached_decides_and_all_are_told() -> None:
-    got, error = read(First((Said(error=UNKNOWN), Said(error=DOWN))))
+    got, error = read(First((a_pd(1, error=UNKNOWN), a_pd(2, error=DOWN))))
     assert got == b""
     assert isinstance(error, Skip)
     assert error.reason is Reason.NOT_APPLICABLE
@@ -171,9 +171,17 @@ def test_the_others_get_little_time_once_one_has_no_answer(monkeypatch: pytest.M
     assert "not done after 0.02 s" in error.message
 
 
-def test_the_last_word_is_that_of_the_last_server_that_spoke() -> None:
-    _, error = read(First((Said(error=UNKNOWN), Said(error=NO_LEADER))))
+def test_of_one_server_the_last_word_counts() -> None:
+    """The new path is not there: what the old one says is what is known."""
+    _, error = read(First((a_pd(1, error=UNKNOWN), a_pd(1, error=NO_LEADER))))
     assert isinstance(error, Retryable)
+
+
+def test_who_has_no_such_thing_knows_better_than_who_can_not_say() -> None:
+    _, error = read(First((a_pd(1, error=UNKNOWN), a_pd(2, error=NO_LEADER))))
+    assert isinstance(error, Skip)
+    _, error = read(First((a_pd(1, error=NO_LEADER), a_pd(2, error=UNKNOWN))))
+    assert isinstance(error, Skip)
 
 
 def test_all_of_them_silent_is_nothing() -> None:

@@ -77,7 +77,7 @@ class First(Source):
 
     def open(self, doors: Doors) -> Iterator[Part]:
         standing = doors.shared(Standing, Standing)
-        errors: list[ItemError] = []
+        errors: list[tuple[str, ItemError]] = []
         failed: set[str] = set()
         for source in self._ordered(standing):
             if source.lane in failed:
@@ -91,7 +91,7 @@ class First(Source):
                 doors.deadline.check()
                 if error.reason is Reason.EMPTY:
                     raise  # it answered: there is none, and nobody else has one
-                errors.append(error)
+                errors.append((source.lane, error))
                 if error.transient or isinstance(error, TimedOut):
                     failed.add(source.lane)
                     standing.note(source.lane, failed=True)
@@ -112,9 +112,9 @@ class First(Source):
         return [source for source in self.sources if source.lane == self.lane]
 
 
-def _seconds(source: Source, errors: list[ItemError]) -> float | None:
+def _seconds(source: Source, errors: list[tuple[str, ItemError]]) -> float | None:
     """How long it may take: less, once another one was reached and could not answer for the moment."""
-    waited = any(error.transient and error.reason is not Reason.UNREACHABLE for error in errors)
+    waited = any(error.transient and error.reason is not Reason.UNREACHABLE for _, error in errors)
     return min(SHORT, source.deadline or SHORT) if waited else source.deadline
 
 
@@ -130,14 +130,16 @@ def _chained(first: Chunk, part: Part) -> Iterator[Chunk]:
     yield from part.chunks
 
 
-def _worst(errors: list[ItemError], *, several: bool) -> ItemError:
-    """What the last one said that could be reached, with what all said.
+def _worst(errors: list[tuple[str, ItemError]], *, several: bool) -> ItemError:
+    """What the servers come to, with what all of them said; of each server its last word counts.
 
-    Where several servers failed it is not tried again: that was done here.
+    One that says that it has no such thing knows better than one that can't say. Where several servers failed it is
+    not tried again: that was done here.
     """
-    told = [error for error in errors if error.reason is not Reason.UNREACHABLE]
-    chosen = told[-1] if told else errors[-1]
-    said = "; ".join(dict.fromkeys(error.message for error in errors))
+    words = list(dict(errors).values())
+    told = [error for error in words if error.reason is not Reason.UNREACHABLE]
+    chosen = next((error for error in told if isinstance(error, Skip)), (told or words)[-1])
+    said = "; ".join(dict.fromkeys(error.message for _, error in errors))
     kinds: dict[Status, type[ItemError]] = {Status.SKIPPED: Skip, Status.TIMED_OUT: TimedOut}
     kind = kinds.get(chosen.status, Failed)
     return (Retryable if chosen.transient and not several else kind)(chosen.reason, said, fix=chosen.fix)
