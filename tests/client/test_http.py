@@ -447,6 +447,27 @@ def test_a_server_that_keeps_silent_costs_less_each_time(
     assert isinstance(error, Failed) and error.reason is Reason.UNREACHABLE
 
 
+def test_a_server_that_was_silent_may_take_its_time_once_it_answers(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clinic.client.wire.SHORT_SECONDS", 0.3)
+    silent = True
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        if silent:
+            peer.sleep()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[")
+        peer.sleep(0.6)
+        peer.send(b"]")
+
+    with Web(Address("127.0.0.1", serve(script).port)) as door:
+        for _ in range(2):
+            assert isinstance(ends(door, seconds=0.2), TimedOut)
+        silent = False
+        assert door.fetch("/", Deadline(5)) == b"[]"
+
+
 # TLS
 
 
@@ -471,6 +492,16 @@ def test_tls_is_verified_against_the_ca_that_is_given(
         error = ask(server, trusted)
         assert isinstance(error, Failed) and error.reason is Reason.UNSAFE
         assert words in error.message and error.fix
+
+
+def test_no_other_list_of_cas_is_added_to_the_one_that_is_given(
+    web: Callable[..., Web], certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Tls(certificates.path("ca.pem")).context()
+    monkeypatch.setattr(Tls, "context", lambda _: context)
+    door = web(answering(b"[]"), context=certificates.context(), tls_spoken=True)
+    assert door.fetch("/", Deadline(5)) == b"[]"
+    assert len(context.get_ca_certs()) == 1
 
 
 def test_a_client_certificate_that_is_demanded(web: Callable[..., Web], certificates: Certificates) -> None:

@@ -39,7 +39,9 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(
     subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
     tls = Tls(None, certificates.path("client.pem"), tmp_path / "k.key")
     error = refusal(tls)
-    assert isinstance(error, Failed) and "passphrase" in error.message and str(tmp_path) in error.message
+    assert (
+        isinstance(error, Failed) and "has a passphrase" in error.message and str(tmp_path) in error.message
+    )
 
 
 def test_a_key_that_is_not_the_certificates_is_named(certificates: Certificates) -> None:

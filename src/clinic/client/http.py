@@ -102,8 +102,6 @@ class Answer:
         if not data:
             # A connection that we shut down ends like one that ended by itself.
             self._cut.check()
-            if left:
-                raise self._cut_short()
         return data
 
     def _cut_short(self) -> ItemError:
