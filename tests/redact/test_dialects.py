@@ -279,6 +279,6 @@ def test_headings_are_not_masked_and_a_table_without_them_is_read(redact: Redact
 def test_plain_content_is_the_same_for_every_format() -> None:
     redactor = Redactor(SecretRegister())
     data = "ünïcode, 127.0.0.1:4000 and \0 and \x1b[0m\r\n".encode() * 40
-    for content in Content:
+    for content in set(Content) - {Content.FRAMES}:
         stream = redactor.stream(content)
         assert stream.feed(data) + stream.finish() == data, content

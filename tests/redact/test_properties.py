@@ -40,8 +40,9 @@ garbage = anything.map("".join).map(lambda text: text.encode("utf-8", "surrogate
 documents = st.lists(st.sampled_from(LINES) | st.sampled_from(["", "host = x", "a: b"]), max_size=12).map(
     "\n".join
 )
-contents = st.sampled_from(list(Content))
-of_lines = st.sampled_from([one for one in Content if one not in (Content.ENV, Content.ARGV)])
+# What is no frame does not pass at all; frames have tests of their own.
+contents = st.sampled_from([one for one in Content if one is not Content.FRAMES])
+of_lines = contents.filter(lambda one: one not in (Content.ENV, Content.ARGV))
 
 
 def _redactor() -> Redactor:
@@ -107,7 +108,7 @@ def test_what_is_not_masked_comes_out_as_it_went_in(data: bytes, content: Conten
     out = stream.feed(data) + stream.finish()
     if not stream.counts:
         assert out == data
-    if content in (Content.OPAQUE, Content.FRAMES):
+    if content is Content.OPAQUE:
         assert len(out) == len(data)
     elif "base64" not in stream.counts:
         at = 0

@@ -225,6 +225,5 @@ DIALECTS: dict[Content, Dialect] = {
     Content.INI: Dialect("ini", _ini, BARE_END, _KEY_PROOF),
     Content.ENV: Dialect("env", _env, BARE_END, _KEY_PROOF),
     Content.OPAQUE: Dialect("opaque", not_structural, BARE_END, _CSV_PROOF, fixed=True),
-    Content.FRAMES: Dialect("frames", not_structural, BARE_END, _CSV_PROOF, fixed=True),
 }
 """How each content is read."""

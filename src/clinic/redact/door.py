@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from clinic.kinds import Content
 from clinic.redact.dialects import DIALECTS
+from clinic.redact.frames import FramesStage
 from clinic.redact.learned import LearnedStage
 from clinic.redact.rules import Program, RuleSet
 from clinic.redact.scanner import FAILED_CLOSED, Scanner, Stage, Tally
@@ -22,7 +23,6 @@ BLOCK = 256 * 1024
 """Bytes that go through the stages at once, however they came in: what comes out never depends on that."""
 
 _DEEPEST = 3
-_BINARY = (Content.OPAQUE, Content.FRAMES)
 
 
 @lru_cache(maxsize=16)
@@ -107,6 +107,9 @@ class Redactor:
     def stream(self, content: Content, *, learn: bool = False) -> RedactStream:
         """A stream for one content; with `learn`, what is masked because of its key is learned for everything else."""
         tally = Tally(learn=self._learn if learn else None)
+        if content is Content.FRAMES:
+            frames = FramesStage(lambda label: self._whole(label, Content.TEXT, tally), tally)
+            return RedactStream([frames], tally.counts)
         stages: list[Stage] = [LearnedStage(self._register, tally.counts, content)]
         if content is Content.CSV:
             stages.append(TableStage(tally))
@@ -136,7 +139,7 @@ class Redactor:
             inner = Content.JSON if data.lstrip()[:1] in (b"{", b"[") else Content.TEXT
             return self._whole(data, inner, tally, depth + 1)
 
-        program = self._shapes if content in _BINARY else self._program
+        program = self._shapes if content is Content.OPAQUE else self._program
         return Scanner(program, DIALECTS[content], tally, again if depth < _DEEPEST else None)
 
     def _whole(self, data: bytes, content: Content, tally: Tally, depth: int = 0) -> bytes:
@@ -163,4 +166,11 @@ def rewrite_learned(
 ) -> RedactStream:
     """A stream that masks only what was learned after `since_version`, for what was written before that."""
     counts: Counter[str] = Counter()
-    return RedactStream([LearnedStage(register, counts, content, since_version)], counts)
+    if content is not Content.FRAMES:
+        return RedactStream([LearnedStage(register, counts, content, since_version)], counts)
+
+    def text(label: bytes) -> bytes:
+        stage = LearnedStage(register, counts, Content.TEXT, since_version)
+        return stage.feed(label) + stage.finish()
+
+    return RedactStream([FramesStage(text, Tally(counts), names=False)], counts)
