@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -498,7 +499,11 @@ def test_no_other_list_of_cas_is_added_to_the_one_that_is_given(
     web: Callable[..., Web], certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = Tls(certificates.path("ca.pem")).context()
-    monkeypatch.setattr(Tls, "context", lambda _: context)
+
+    def same(_: Tls) -> ssl.SSLContext:
+        return context
+
+    monkeypatch.setattr(Tls, "context", same)
     door = web(answering(b"[]"), context=certificates.context(), tls_spoken=True)
     assert door.fetch("/", Deadline(5)) == b"[]"
     assert len(context.get_ca_certs()) == 1
