@@ -16,6 +16,8 @@ import pytest
 
 from clinic.bundle.reader import Bundle
 
+pytestmark = pytest.mark.slow
+
 Clinic = Callable[..., Any]
 Declared = Callable[..., Path]
 

@@ -60,6 +60,7 @@ def storm(clinic: Clinic, declared: Declared, tmp_path: Path, times: int, seed: 
         assert len(listed["items"]) == len(rows())
 
 
+@pytest.mark.slow
 def test_a_few_kills(clinic: Clinic, declared: Declared, tmp_path: Path) -> None:
     storm(clinic, declared, tmp_path, 3, seed=1)
 
@@ -86,6 +87,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", path], check=True)
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize("kibibytes", [64, 400, 1024, 3072, 6144, 12288])
 def test_a_full_disk_at_every_stage_never_leaves_what_lies(
