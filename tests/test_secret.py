@@ -24,9 +24,15 @@ class Login:
 @pytest.mark.parametrize(
     "shown",
     [
-        str(Secret(VALUE)), repr(Secret(VALUE)), f"{Secret(VALUE)}", f"{Secret(VALUE):>20}", f"{Secret(VALUE)!r}",
-        str([Secret(VALUE)]), repr(Login("root", Secret(VALUE))),
-        str(ValueError(Secret(VALUE))), format(Secret(VALUE), "<9"),
+        str(Secret(VALUE)),
+        repr(Secret(VALUE)),
+        f"{Secret(VALUE)}",
+        f"{Secret(VALUE):>20}",
+        f"{Secret(VALUE)!r}",
+        str([Secret(VALUE)]),
+        repr(Login("root", Secret(VALUE))),
+        str(ValueError(Secret(VALUE))),
+        format(Secret(VALUE), "<9"),
     ],
 )
 def test_no_way_of_printing_shows_the_value(shown: str) -> None:
