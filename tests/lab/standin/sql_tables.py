@@ -81,6 +81,7 @@ class Tables:
         self._member = member
         self._rewriter = Rewriter(spec, member)
         self.database = sqlite3.connect(":memory:", isolation_level=None)
+        self.database.create_function("unix_to_time", 1, _moment, deterministic=True)
         self.columns: dict[str, dict[str, str]] = {}
         for schema in (*SCHEMAS, SHOWN):
             self.database.execute(f"ATTACH ':memory:' AS {schema}")
@@ -189,6 +190,11 @@ def _affinity(kind: str) -> str:
     if re.match(r"(?i)(big|tiny|small|medium)?int", kind):
         return "INTEGER"
     return "REAL" if re.match(r"(?i)double|float|decimal", kind) else "TEXT"
+
+
+def _moment(seconds: int) -> str:
+    """FROM_UNIXTIME, which sqlglot calls UNIX_TO_TIME in SQLite."""
+    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _ago(seconds: int, digits: str | None, *, gc: bool) -> str:
