@@ -111,10 +111,10 @@ def test_settings_are_no_places(name: str, value: str) -> None:
 
 def test_the_version_is_found_in_whatever_says_it() -> None:
     assert settings.versions(b'{"connections":0,"version":"8.0.11-TiDB-v8.5.3","git_hash":"ada8"}') == {
-        "version": "8.0.11-TiDB-v8.5.3", "commit": "ada8"
+        "version": "v8.5.3", "commit": "ada8"
     }  # fmt: skip
     assert settings.versions(b'{"status":"success","data":{"version":"2.49.1","revision":"43e1"}}') == {
-        "version": "2.49.1", "commit": "43e1"
+        "version": "v2.49.1", "commit": "43e1"
     }  # fmt: skip
     assert settings.versions(b"Release Version:   v8.5.3\nEdition: Community\nGit Commit Hash:   ada8\n") == {
         "version": "v8.5.3", "commit": "ada8"

@@ -21,6 +21,9 @@ FILES, RUNNING, SHOWN = "config.files", "config.running", "config.show"
 VARIABLES, VERSIONS = "variables.global", "versions.instance"
 """Ids of the items that are read."""
 
+VERSION = "version"
+"""The source of what instances are, beside that of how they are set."""
+
 _APART = {"tiflash": ("tiflash-learner.toml",)}
 """Files that the running configuration is that of, where it is not that of all: TiFlash tells its proxy's only."""
 
@@ -168,7 +171,7 @@ def _known(opened: Opened, unread: list[str]) -> Iterator[_Known]:
             running = shown.get((facts.component, f"{facts.host}:{facts.port}"))
         yield _Known(
             facts, dict(_of_files(reader, facts.id)), running, variables,
-            version or ({"version": facts.version} if facts.version else {}),
+            version or ({"version": settings.plain_version(facts.version)} if facts.version else {}),
         )  # fmt: skip
 
 
@@ -233,7 +236,7 @@ def _uneven(known: Sequence[_Known]) -> Iterator[Uneven]:
 def _sources(alike: Iterable[_Known]) -> Iterator[tuple[str, dict[str, Settings]]]:
     """What is compared among instances of one component: each source with the settings of who has it."""
     known = list(alike)
-    yield "version", {one.facts.id: one.version for one in known if one.version}
+    yield VERSION, {one.facts.id: one.version for one in known if one.version}
     yield "running", {one.facts.id: one.running for one in known if one.running is not None}
     variables = {one.facts.id: one.variables for one in known if one.variables is not None}
     yield "variables", {instance: _lasting(told) for instance, told in variables.items()}
@@ -255,6 +258,8 @@ def _across(component: str, source: str, told: Mapping[str, Settings]) -> Iterat
         return
     for name in sorted({name for one in told.values() for name in one}):
         values = {instance: one.get(name) for instance, one in told.items()}
+        if source == VERSION:  # who does not tell is not another one
+            values = {instance: value for instance, value in values.items() if value is not None}
         groups = _groups(values)
         if len(groups) > 1 and not settings.is_masked(*values.values()):
             yield Uneven(component, source, name, groups, settings.is_place(name, *values.values()))

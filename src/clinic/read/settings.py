@@ -185,7 +185,15 @@ def versions(data: bytes) -> Settings:
         text = data.decode("utf-8", "replace")
         pairs = (("version", r"Release Version:\s*(\S+)"), ("commit", r"Git Commit Hash:\s*(\S+)"))
         found = {name: match[1] for name, pattern in pairs if (match := re.search(pattern, text))}
-    return {name: value for name, value in found.items() if value}
+    return {
+        name: plain_version(value) if name == "version" else value for name, value in found.items() if value
+    }
+
+
+def plain_version(text: str) -> str:
+    """`v8.5.3` for what TiKV calls 8.5.3, and TiDB 8.0.11-TiDB-v8.5.3."""
+    own = text.rpartition("-TiDB-")[2]
+    return f"v{own}" if own[:1].isdigit() else own
 
 
 def _told(settings: Settings) -> Iterator[tuple[str, str]]:
