@@ -131,6 +131,25 @@ def test_a_learning_stream_teaches_what_its_keys_say() -> None:
     assert redactor.text('login S3cr3t"pw and p@ss-1 as app') == "login *** and *** as app"
 
 
+def test_lists_and_blocks_teach_each_of_their_secrets() -> None:
+    redactor = _door("something-else")
+    _through(
+        redactor,
+        b'{"passwords":["first-one","sec\\"ond"],"credentials":{"a":"third-one"}}',
+        Content.JSON,
+        learn=True,
+    )
+    _through(
+        redactor,
+        b"passwords:\n  - fourth-one\n  - 'fifth-one'\nblock_secret: |\n  sixth-one\n",
+        Content.YAML,
+        learn=True,
+    )
+    text = 'first-one sec"ond third-one fourth-one fifth-one sixth-one'
+    assert redactor.text(text) == "*** *** *** *** *** ***"
+    assert redactor.text("credentials, a") == "credentials, a"
+
+
 def test_a_stream_that_does_not_learn_teaches_nothing() -> None:
     redactor = _door("something-else")
     _through(redactor, b'password = "hunter2"\n', Content.TOML)

@@ -241,6 +241,7 @@ def test_a_reader_that_raises_withholds_the_rest_of_its_line(
         (Content.YAML, b"a: 1\n- name: PASSWORD\n  value: one\n- name: x\n", b"- name: x\n"),
         (Content.JSON, b'{"a":1,"password":"one","next":2}', b'"next":2}'),
         (Content.JSON, b'{"a":1,"env":[{"name":"PASSWORD","value":"one"},{"name":"x"}]}', b'"name":"x"}]}'),
+        (Content.JSON, b'{"a":{\n"value":"one",\n"name":"PASSWORD"},\n"next":2}', b'"next":2}'),
         (Content.TEXT, b"a b c\n<name>x.password</name>\n<value>one</value>\nd e f\n", b"d e f\n"),
     ],
 )
@@ -260,6 +261,7 @@ def test_base64_that_is_too_long_to_be_unpacked_is_withheld(redactor: Redactor) 
     packed = b"eyJh" * 20_000
     out = stream.feed(b'{"value":"' + packed + b'","a":1}') + stream.finish()
     assert out == b'{"value":"[clinic: 80000 bytes withheld, too long to be unpacked]","a":1}'
+    assert stream.counts["failed_closed"] == 1
 
 
 # Binary content

@@ -144,8 +144,8 @@ class FramesStage:
 
     def _lose(self, count: bool = True) -> bytes:
         rest, self._data, self._lost = self._data, b"", True
-        # A gap was counted when it came.
-        self._tally.counts[FAILED_CLOSED] += count
+        if count:
+            self._tally.counts[FAILED_CLOSED] += 1
         return b"*" * len(rest)
 
     def _frame(self) -> bytes | None:
@@ -189,7 +189,8 @@ class FramesStage:
         def masked(value: bytes) -> bytes:
             if kind is None or not is_secret(kind, value, Where.STRUCTURE):
                 return self._text(value)
-            self._tally.counts[RULE] += value != MASK
+            if value != MASK:
+                self._tally.counts[RULE] += 1
             return MASK
 
         return _mapped(label, _VALUE, masked)

@@ -21,6 +21,7 @@ LEARNED = "learned"
 """What they are counted under."""
 
 _INDEX = 4
+_BESIDE = 128
 _PREFIX = 16
 # A word this short that is letters only, or digits only, counts where it stands alone: it is part of other words.
 _SHORT_WORD = 8
@@ -214,7 +215,7 @@ class LearnedStage:
     def feed(self, data: bytes) -> bytes:
         self._refresh()
         self._data += data
-        return self._run(len(self._data) - self._matcher.longest - 66)
+        return self._run(len(self._data) - self._matcher.longest - _BESIDE)
 
     def finish(self) -> bytes:
         out = self._run(len(self._data))
@@ -249,6 +250,6 @@ class LearnedStage:
             out += [data[at : found[0]], self._replace(data, *found)]
             at = found[1]
             self._counts[LEARNED] += 1
-        drop = max(0, at - 64)
+        drop = max(0, at - _BESIDE)
         self._data, self._at = data[drop:], at - drop
         return b"".join(out)

@@ -47,7 +47,7 @@ class _Packed:
             return Step(end, False)
         if self.withheld:
             note = f"[clinic: {self.withheld} bytes withheld, too long to be unpacked]"
-            return Step(end, True, note.encode())
+            return Step(end, True, note.encode(), withheld=True)
         return Step(end, True, self._redacted(bytes(self.seen)))
 
     def _take(self, data: bytes) -> None:

@@ -33,6 +33,9 @@ class Step(NamedTuple):
     out: bytes = b""
     """What takes the place of the bytes, where a reader makes that itself."""
 
+    withheld: bool = False
+    """Whether that is a marker, because they could not be cleared."""
+
 
 class Reader(Protocol):
     """Follows one secret to its end. One object serves one secret."""

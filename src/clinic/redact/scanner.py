@@ -13,8 +13,9 @@ from typing import Protocol
 
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import AHEAD, Step
-from clinic.redact.rules import Hit, Program
+from clinic.redact.rules import Hit, Program, Take
 from clinic.redact.text import HANDLERS
+from clinic.redact.variants import strings_in
 from clinic.redact.view import BEHIND, MASK, REACH, Dialect, Opening, View, may_begin_scalar, may_end_scalar
 
 FAILED_CLOSED = "failed_closed"
@@ -166,8 +167,11 @@ class Scanner:
         try:
             return HANDLERS[hit.rule.take](view, hit)
         except Exception:  # noqa: BLE001 - whatever goes wrong in a rule, what it looked at must not pass
-            line = self._data.rfind(b"\n", self._kept, hit.start) + 1 or self._kept
-            return Opening(line, self._doubt(hit.end - line), b"", note=f"rule {hit.rule.name} failed")
+            start = max(self._kept, hit.start - BEHIND)
+            if hit.rule.take is not Take.PAIR_REVERSED:
+                # Only that one looks at lines before its own.
+                start = max(start, self._data.rfind(b"\n", start, hit.start) + 1)
+            return Opening(start, self._doubt(hit.end - start), b"", note=f"rule {hit.rule.name} failed")
 
     def _begin(self, hit: Hit, opening: Opening) -> None:
         before = self._data[max(self._floor, opening.start - BEHIND) : opening.start]
@@ -187,10 +191,12 @@ class Scanner:
         taken = self._data[self._at : step.end]
         current.length += len(taken)
         if len(current.sample) < _LEARNABLE:
-            current.sample += taken
+            current.sample += taken[: _LEARNABLE - len(current.sample)]
         if step.out:
             self._out.append(step.out)
             current.written += len(step.out)
+        if step.withheld:
+            self._tally.counts[FAILED_CLOSED] += 1
         self._at = self._kept = self._floor = step.end
         if step.done:
             self._close(current)
@@ -208,8 +214,9 @@ class Scanner:
             return
         if opening.note:
             self._out.append(self._marker(current.length, opening.note))
-            # A gap was counted when it came.
-            self._tally.counts[FAILED_CLOSED] += opening.note != GAP
+            if opening.note != GAP:
+                # A gap was counted when it came.
+                self._tally.counts[FAILED_CLOSED] += 1
             ended = self._data[self._at - 1 : self._at] == b"\n"
             if ended and isinstance(opening.reader, Proof) and not self._dialect.fixed:
                 self._out.append(b"\n")
@@ -221,8 +228,10 @@ class Scanner:
         if bytes(current.sample) == MASK or (current.written and not self._masked(current)):
             return
         self._tally.counts[current.rule] += 1
-        if self._tally.learn is not None and mask:
-            self._tally.learn(bytes(current.sample))
+        if self._tally.learn is not None:
+            sample = bytes(current.sample)
+            for secret in strings_in(sample) if current.written else (sample,):
+                self._tally.learn(secret)
 
     def _masked(self, current: _Open) -> bool:
         return bytes(current.sample) != b"".join(self._out)[-current.written :]

@@ -156,8 +156,9 @@ class SeparatedStage:
         if not self._withheld and not self._gap:
             return self._redact(piece)
         length, self._withheld = self._withheld + len(piece), 0
-        # A gap was counted when it came.
-        self._tally.counts[FAILED_CLOSED] += not self._gap
+        if not self._gap:
+            # A gap was counted when it came.
+            self._tally.counts[FAILED_CLOSED] += 1
         self._gap = False
         return marker(length, "longer than a variable or argument can be, or cut by a gap")
 
