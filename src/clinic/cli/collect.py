@@ -11,6 +11,7 @@ from clinic.bundle.layout import safe_path
 from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
 from clinic.cli.collect_options import Options, bounded, steer
+from clinic.cli.login import login_options
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
 from clinic.cli.progress import Bars
@@ -54,6 +55,7 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("--ca", default="", metavar="FILE", help="CA certificate of servers that speak TLS.")
 @click.option("--cert", default="", metavar="FILE", help="Client certificate for them.")
 @click.option("--key", default="", metavar="FILE", help="Its key.")
+@login_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory of the bundle.")
 @click.option("--case", default="", metavar="ID", help="The support case it is for.")
 @click.option(
@@ -88,6 +90,7 @@ def command(**values: object) -> int:
       clinic collect local                             this machine alone
       clinic collect --pd 10.0.1.5:2379 --ca ca.crt    without TiUP; the rest is asked
       clinic collect --topology orders.yaml
+      clinic collect prod --user clinic --password-file ~/.clinic-password
       clinic collect --from -4h --case 12345
       clinic collect --around 2026-11-25T10:30
       clinic collect --dry-run --include storage       what would be read
@@ -105,7 +108,7 @@ def run(options: Options) -> int:
     harden()
     window = resolve(options.start, options.end, around=options.around)
     steering = steer(options, choose(options.where))
-    ready = prepare(steering, window, offline=options.offline)
+    ready = prepare(steering, window, offline=options.offline, logins=options.login)
     beware(ready.plan.target.cluster)
     try:
         if options.dry_run:
@@ -126,7 +129,7 @@ def run(options: Options) -> int:
 def _resume(options: Options, directory: Path) -> Result:
     harden()
     with Bars() as bars, stopping(bars) as watch:
-        return resume(directory, bars, watch, lambda steering: bounded(steering, options))
+        return resume(directory, bars, watch, lambda steering: bounded(steering, options), options.login)
 
 
 def _default_directory(ready: Ready) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clinic import profile
 from clinic.cli.clusters import absolute
+from clinic.cli.login import Login, is_attended
 from clinic.cluster.discover import Where
 from clinic.errors import UsageError
 from clinic.plan import Selection
@@ -73,6 +74,15 @@ class Options:
     collectors: tuple[str, ...] = ()
     """`--collector`."""
 
+    user: str = ""
+    """`--user`."""
+
+    password_file: str = ""
+    """`--password-file`."""
+
+    sql_ca: str = ""
+    """`--sql-ca`."""
+
     output: Path | None = None
     """`-o`."""
 
@@ -115,6 +125,13 @@ class Options:
         files = (absolute(path) for path in (self.topology, self.ca, self.cert, self.key))
         topology, ca, cert, key = files
         return Where(self.cluster, self.home, topology, self.pd, self.tidb, self.prometheus, ca, cert, key)
+
+    @property
+    def login(self) -> Login:
+        """Who logs in at the SQL servers."""
+        return Login(
+            self.user, self.password_file, self.sql_ca, ask=is_attended(yes=self.yes or self.dry_run)
+        )
 
     def check(self) -> None:
         """Raise `UsageError` for options that contradict each other."""

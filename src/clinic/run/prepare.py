@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from clinic import registry
 from clinic.bundle.manifest import Option
 from clinic.client.access import Access
 from clinic.cluster.discover import Where, discover, learning
-from clinic.cluster.model import Machine
+from clinic.cluster.model import Cluster, Machine
 from clinic.collector import Target
 from clinic.deadline import Deadline
 from clinic.errors import Failed, UsageError
@@ -144,20 +145,37 @@ def _with_named(selection: Selection, found: list[registry.Found]) -> Selection:
     return replace(selection, include=(*selection.include, *(name for name in names if name not in words)))
 
 
-def prepare(steering: Steering, window: Window, *, offline: bool = False) -> Ready:
+class Logins(Protocol):
+    """Who logs in at the cluster's servers; every secret is learned before it is used."""
+
+    def given(self, register: SecretRegister) -> Access:
+        """What can be known before the cluster is."""
+        ...
+
+    def asked(self, access: Access, cluster: Cluster, register: SecretRegister) -> Access:
+        """The same, completed for `cluster`: the one place where a person may be asked."""
+        ...
+
+
+def prepare(
+    steering: Steering, window: Window, *, offline: bool = False, logins: Logins | None = None
+) -> Ready:
     """Everything up to the question. `offline` contacts nothing and leaves the estimates out.
 
-    Raises `UsageError`, `Refused`, `Unreachable`.
+    Without `logins` there is no account, and what needs one is skipped. Raises `UsageError`, `Refused`, `Unreachable`.
     """
     until = time.monotonic() + PLAN_SECONDS
     found = load(steering.collectors)
     redactor = Redactor(register := SecretRegister())
-    cluster = discover(steering.where, learning(redactor), offline=offline)
+    access = logins.given(register) if logins is not None else Access()
+    cluster = discover(steering.where, learning(redactor), account=access.sql, offline=offline)
+    if logins is not None and not offline:
+        access = logins.asked(access, cluster, register)
     selection = _with_named(steering.selection, found)
     target = Target(cluster, window)
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
     common = Common(cluster, window, register, _open)
-    common.shared(Access, lambda: Access(tls=cluster.tls))
+    common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_size is not None:

@@ -34,7 +34,7 @@ from clinic.redact import Redactor
 from clinic.run.attempt import as_earlier
 from clinic.run.engine import Engine
 from clinic.run.footprint import Footprint
-from clinic.run.prepare import Ready, Steering, prepare
+from clinic.run.prepare import Logins, Ready, Steering, prepare
 from clinic.secret import SecretRegister
 from clinic.window import Window, parse_moment
 
@@ -102,7 +102,11 @@ def collect(session: Session, directory: Path, progress: Progress, watch: Watch)
 
 
 def resume(
-    directory: Path, progress: Progress, watch: Watch, bounded: Callable[[Steering], Steering]
+    directory: Path,
+    progress: Progress,
+    watch: Watch,
+    bounded: Callable[[Steering], Steering],
+    logins: Logins,
 ) -> Result:
     """Go on in `directory`, sealed or cut short: what has no record and what failed is run again.
 
@@ -113,7 +117,7 @@ def resume(
     header = BundleWriter.header_of(directory)
     steering = bounded(Steering.of(header.run.profile, header.run.options))
     window = header.run.window
-    ready = prepare(steering, Window(*(_moment(text) for text in (window.start, window.end))))
+    ready = prepare(steering, Window(*(_moment(text) for text in (window.start, window.end))), logins=logins)
     try:
         writer = BundleWriter.reopen(
             directory, ready.redactor,
@@ -217,8 +221,12 @@ def _lack(sealed: Sealed) -> ClinicError | None:
 
 def _cluster_facts(cluster: Cluster) -> ClusterFacts:
     instances = tuple(
-        InstanceFacts(one.id, one.component, one.host, one.port, one.version) for one in cluster.instances
-    )
+        InstanceFacts(
+            one.id, one.component, one.host, one.port, one.version, one.pid, one.unit, one.extra.get("address", ""),
+            one.deploy_dir or "".join(one.data_dirs[:1]),
+        )
+        for one in cluster.instances
+    )  # fmt: skip
     return ClusterFacts(
         cluster.name, cluster.deployed, tuple(machine.name for machine in cluster.machines), instances,
         cluster.id, cluster.version, cluster.unknown, cluster.differences,

@@ -102,7 +102,7 @@ class Query(Source):
     def _require_account(self, doors: Doors) -> None:
         if access(doors).sql is None:
             text = f"nobody to log in as at {self._called} was named"
-            raise Skip(Reason.NOT_PERMITTED, text, fix="name a user, or put user and password into ~/.my.cnf")
+            raise Skip(Reason.NOT_PERMITTED, text, fix="give an account with --user, or in ~/.my.cnf")
 
     def _door(self, doors: Doors) -> Sql:
         address, given = sql_address(self.server), access(doors)
