@@ -27,7 +27,8 @@ HEADINGS = (
 
 # `ssl-ca`, `cluster-ssl-cert`, `cacert-path`, `ca_file`, `ca-path`, `tls-cert`, ...: what ends in `key` is a key.
 _NAMED = re.compile(
-    rb"(?mi)(?:^|[{,])[ \t]*[\"']?((?:[\w.-]*[_.-])?(?:ca|cacert|cert|crt|certificate|chain)(?:[_-](?:path|file|bundle|cert))?)"
+    rb"(?mi)(?:^|[{,])[ \t]*[\"']?"
+    rb"((?:[\w.-]*[_.-])?(?:ca|cacert|cert|crt|certificate|chain)(?:[_-](?:path|file|bundle|cert))?)"
     rb"[\"']?[ \t]*[=:][ \t]*[\"']?(/[^\"'\s#;,}]+)"
 )
 _OPTION = re.compile(r"--?([\w.-]*(?:ca|cert|crt)(?:[_-]?(?:path|file))?)(?:=(/\S+))?")

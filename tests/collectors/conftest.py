@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -14,8 +15,9 @@ import pytest
 from clinic import registry
 from clinic.client.access import Access
 from clinic.client.account import Account
-from clinic.collector import Item, Target
+from clinic.collector import Content, Item, Target
 from clinic.deadline import Deadline
+from clinic.errors import ItemError
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import Secret, SecretRegister
 
@@ -62,24 +64,48 @@ def items(target: Callable[[str], Target]) -> Callable[[str, str], list[Item]]:
     return of
 
 
+@contextmanager
+def _doors(machine: str, name: str) -> Generator[AttemptDoors, None, None]:
+    """Doors to a recorded machine, for the collector of an item; its servers are played too."""
+    host = playback.RecordedHost(machine, name.partition(".")[0])
+    target = host.target()
+    common = Common(target.cluster, target.window, SecretRegister(), lambda _: host)
+    common.shared(Access, lambda: Access(sql=Account("root", Secret(""))))
+    yield AttemptDoors(common, Deadline(10))
+    common.close()
+
+
 @pytest.fixture
 def play(items: Callable[[str, str], list[Item]]) -> Iterator[Play]:
     """Plays items; several files, and those of several instances, come one after another."""
 
     def played(machine: str, name: str, instance: str = "") -> bytes:
-        host = playback.RecordedHost(machine, name.partition(".")[0])
-        target = host.target()
-        common = Common(target.cluster, target.window, SecretRegister(), lambda _: host)
-        common.shared(Access, lambda: Access(sql=Account("root", Secret(""))))
-        sources = [item.source for item in items(machine, name) if instance in ("", item.instance)]
-        assert sources, f"{machine} has no item {name}"
-        parts = (part for source in sources for part in source.open(AttemptDoors(common, Deadline(10))))
-        data = b"".join(chunk for part in parts for chunk in part.chunks if isinstance(chunk, bytes))
-        common.close()
-        return data
+        chosen = [item for item in items(machine, name) if instance in ("", item.instance)]
+        assert chosen, f"{machine} has no item {name}"
+        with _doors(machine, name) as doors:
+            parts = (part for item in chosen for part in item.source.open(doors))
+            return b"".join(chunk for part in parts for chunk in part.chunks if isinstance(chunk, bytes))
 
     with players.played():
         yield played
+
+
+@pytest.fixture
+def files(items: Callable[[str, str], list[Item]]) -> Callable[[str, str], dict[str, tuple[Content, bytes]]]:
+    """The files that the items of an id bring from a recorded machine: their formats and bytes by their paths."""
+
+    def brought(machine: str, name: str) -> dict[str, tuple[Content, bytes]]:
+        found: dict[str, tuple[Content, bytes]] = {}
+        with _doors(machine, name) as doors:
+            for item in items(machine, name):
+                with suppress(ItemError):
+                    for part in item.source.open(doors):
+                        path = f"{item.path}/{part.name.lstrip('/')}" if part.name else item.path
+                        data = b"".join(chunk for chunk in part.chunks if isinstance(chunk, bytes))
+                        found[path] = (part.content or item.content, data)
+        return found
+
+    return brought
 
 
 @pytest.fixture

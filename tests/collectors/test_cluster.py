@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,7 +81,7 @@ def collect(cluster: Cluster) -> Iterator[Collect]:
             if item.source.lane.startswith("server:") and (item.default or not default) and not item.by_name
         ]
         with ThreadPoolExecutor(16) as pool:
-            ended = list(pool.map(lambda item: _end(item, common), items))
+            ended = list(pool.map(partial(_end, common), items))
         common.close()
         return ended
 
@@ -88,7 +89,7 @@ def collect(cluster: Cluster) -> Iterator[Collect]:
     cluster.clear_faults()
 
 
-def _end(item: Item, common: Common) -> Ended:
+def _end(common: Common, item: Item) -> Ended:
     doors, size = AttemptDoors(common, Deadline(item.deadline or item.source.deadline)), 0
     try:
         for part in item.source.open(doors):
