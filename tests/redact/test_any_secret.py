@@ -102,7 +102,7 @@ def test_in_a_table(secret: str, dialect: str) -> None:
         written = io.StringIO()
         csv.writer(written, dialect).writerows(rows)
         after = list(csv.reader(io.StringIO(_out(written.getvalue(), Content.CSV), newline=""), dialect))
-        assert after == [["***" if cell == secret else cell for cell in row] for row in rows]
+        assert after == [*rows[:-1], [cell if cell is not secret else "***" for cell in rows[-1]]]
 
 
 @any_secret

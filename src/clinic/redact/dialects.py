@@ -103,9 +103,11 @@ _YAML_START = Pattern(r"[ \t]{1,128}(?:[!&][^\s\"'\[{]{0,64}[ \t]{1,16}){0,2}")
 _YAML_BLOCK = Pattern(r"[|>][+\-]?\d?[+\-]?[ \t]{0,64}(?:#[^\n]{0,256})?\r?\n((?:[ \t]*\r?\n){0,16})([ ]*)")
 _YAML_LIST = Pattern(r"[ \t]{0,64}\r?\n([ ]*)- {1,8}")
 _YAML_PLAIN_END = Pattern(r"[ \t]{1,100}#|[ \t]{0,100}\r?\n|[ \t]{0,100}\z")
+_YAML_MORE = Pattern(r"[ \t]{0,100}\r?\n([ ]*)[^\s#]")
 _YAML_LIST_END = Pattern(r"\]")
 _YAML_COMMENT = Pattern(r"[ \t]{1,100}#")
-_YAML_FLOW_END = Pattern(r"[ \t]{0,100}(?:,(?:\s|\z)|[}\]\n]|\z)")
+# A plain value in a flow mapping goes on over lines, up to a comma or bracket.
+_YAML_FLOW_END = Pattern(r"[ \t]{0,100}(?:,(?:\s|\z)|[}\]]|\z)")
 _YAML_DOUBLE = inside_quotes('"', lines=True)
 _YAML_SINGLE = Pattern(r"(?s:(?:[^']|'')*)")
 
@@ -161,7 +163,10 @@ def _yaml_value(view: View, key: Key, at: int, indent: int) -> Opening | bool:
     value = until(view, at, _YAML_PLAIN_END if indent >= 0 else _YAML_FLOW_END)
     if indent >= 0 and not _YAML_COMMENT.match(view.data, at + len(value.text)):
         # A plain value goes on over all lines that are indented deeper than its key.
-        value = Value(at, value.text, Indented(indent))
+        more = _YAML_MORE.match(view.data, at + len(value.text))
+        deeper = more is not None and more.end(1) - more.start(1) > indent
+        text = view.data[at : more.end()] if more and deeper else value.text
+        value = Value(at, text, Indented(indent))
     return _structure(key, value, _QUOTED_MASK)
 
 
