@@ -23,8 +23,11 @@ DAYS, LEARN = Volatility.DAYS, Stage.LEARN
 BACK = timedelta(days=7)
 """How far before the end of the window is looked: what broke today was changed this week."""
 
-NEWEST = 60
-"""Operations of TiUP that are looked at, each with the log of all its steps."""
+NEWEST = 200
+"""Operations of TiUP that are looked at."""
+
+_HEAD = 16 << 10
+"""Bytes of each: its command, and when it began. The log of all its steps behind that can be megabytes."""
 
 _SHOWN = "Id,ActiveState,SubState,Result,NRestarts,ExecMainStartTimestamp,ExecMainExitTimestamp,ExecMainCode," \
     "ExecMainStatus,ActiveEnterTimestamp,InactiveEnterTimestamp,StateChangeTimestamp"  # fmt: skip
@@ -125,7 +128,7 @@ def _tiup(target: Target) -> Iterator[Item]:
     if not folder:
         return
     audit = f"{glob.escape(folder.partition('/clusters/')[0])}/audit/*"
-    found = Files(CONTROL, (audit,), newest=NEWEST)
+    found = Files(CONTROL, (audit,), newest=NEWEST, head=_HEAD)
     lines = Composed(CONTROL, (("", found),), operations(target.cluster.name, target.window.end - BACK))
     yield Item(
         "cluster_audit/operations.txt", lines, id="changes.tiup", content=Content.ARGV, stage=LEARN, volatility=DAYS,

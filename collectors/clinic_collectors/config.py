@@ -94,12 +94,13 @@ def _in_deploy_dir(instance: Instance) -> Iterator[Item]:
 
 
 def _elsewhere(instance: Instance) -> Iterator[Item]:
-    """Files that it was told, or looks for, outside of its deploy directory."""
+    """Files that it was told, or looks for, outside of its deploy directory, and the unit that starts it."""
     conf = f"{_directory(instance)}/conf/"
     told = [
         glob.escape(path) for path in instance.config_files if conf == "/conf/" or not path.startswith(conf)
     ]
     usual = list(_MYSQL) if instance.component in ("mysql", "mariadb") else []
+    usual += _unit_files(instance.unit)
     patterns = tuple(dict.fromkeys(path for path in [*told, *usual] if path.startswith("/")))
     if patterns and not instance.container:
         yield Item(
@@ -107,3 +108,11 @@ def _elsewhere(instance: Instance) -> Iterator[Item]:
             instance=instance.id, folder=True, content=Content.INI, stage=LEARN, volatility=Volatility.STABLE,
             priority=20,
         )  # fmt: skip
+
+
+def _unit_files(unit: str) -> list[str]:
+    """The unit as files, also where systemd can't be asked; what was changed of it is beside it in `.d`."""
+    if not unit or "/" in unit:
+        return []
+    folders = ("/etc/systemd/system", "/usr/lib/systemd/system")
+    return [f"{folder}/{glob.escape(unit)}{rest}" for folder in folders for rest in ("", ".d/*.conf")]

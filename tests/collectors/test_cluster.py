@@ -149,6 +149,16 @@ def test_without_a_leader_each_pd_still_tells_of_itself_and_soon(collect: Collec
     assert "topology.regions" in {one.item.id for one in ended if one.lost}
 
 
+def test_a_pd_that_never_had_a_tikv_is_told_as_it_is(collect: Collect, cluster: Cluster) -> None:
+    """It refuses most questions, and one of them makes it panic."""
+    with cluster.fault("pd", "not-bootstrapped"):
+        ended = collect("topology")
+    refused = {one.item.id: one.error for one in ended if one.lost and one.item.id.startswith("topology.")}
+    assert "topology.hot-stores" in refused
+    assert all(error is not None and error.reason is Reason.BAD_ANSWER for error in refused.values())
+    assert [one.item.id for one in ended if one.size].count("topology.health") == 3
+
+
 def test_an_error_page_is_never_a_file(collect: Collect, cluster: Cluster) -> None:
     with cluster.fault("tikv-1", "error-page"):
         ended = collect("config")

@@ -49,6 +49,12 @@ def test_what_starts_it_comes_too(files: Files) -> None:
     assert b"exec bin/tikv-server" in script
 
 
+def test_the_unit_that_starts_it_comes_as_a_file(files: Files) -> None:
+    content, unit = files("tiup", "config.files")["db-1/db-1-4000/conf/etc/systemd/system/tidb-4000.service"]
+    assert content is Content.INI
+    assert b"Restart=always" in unit
+
+
 def test_files_outside_of_a_deploy_directory_keep_their_whole_path(files: Files) -> None:
     found = files("debian-12-servers", "config.files")
     assert "db-1/db-1-3306/conf/etc/mysql/mariadb.conf.d/60-ssl.cnf" in found

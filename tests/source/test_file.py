@@ -267,3 +267,9 @@ def test_the_ending_can_tell_the_format(doors: Any, place: Path) -> None:
     told = [part.content for part in Files("here", (f"{place}/*",), telling=True).open(doors)]
     assert told == [Content.TOML, Content.YAML, Content.INI, None, Content.JSON]
     assert {part.content for part in Files("here", (f"{place}/*",)).open(doors)} == {None}
+
+
+def test_only_the_beginning_of_each_can_be_taken(read_parts: ReadParts, log: Path) -> None:
+    """That is a choice, and no loss."""
+    assert read_parts(Files("here", (str(log),), head=20)) == {str(log): b"line 0000\nline 0001\n"}
+    assert len(read_parts(Files("here", (str(log),), head=10**9))[str(log)]) == 10_000

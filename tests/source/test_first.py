@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -217,3 +217,15 @@ def test_it_can_be_an_input_of_another_source() -> None:
     )
     assert read(source) == (b"yes", None)
     assert source.lane == "server:a:1"
+
+
+@dataclass(frozen=True)
+class Wide(Said):
+    """Can be narrowed."""
+
+    def narrow(self, size: int) -> Source:
+        return replace(self, chunks=(b"x" * size,))
+
+
+def test_a_budget_narrows_whichever_answers() -> None:
+    assert read(First((Said(error=UNKNOWN), Wide((b"much",)))).narrow(2)) == (b"xx", None)

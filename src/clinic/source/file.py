@@ -118,6 +118,9 @@ class Files(Source):
     room: int | None = None
     """Most bytes to take in all; those that changed last come first, and what gets none is on record."""
 
+    head: int | None = None
+    """Of each file take only its first so many bytes, by choice: what comes behind is not wanted."""
+
     below: str = ""
     """A directory: what is in it is named by its path from there."""
 
@@ -177,7 +180,7 @@ class Files(Source):
     def _as_part(self, host: Host, path: str, room: int | None, deadline: Deadline) -> Part:
         name = path.removeprefix(self.below.rstrip("/") + "/") if self.below else path
         content = _FORMATS.get(posixpath.splitext(path)[1].lower()) if self.telling else None
-        return Part(_part(host, path, room, deadline), name, content)
+        return Part(_part(host, path, room, deadline, self.head), name, content)
 
     def narrow(self, size: int) -> Source:
         """The files that changed last, as far as `size` goes; the last of them as head and tail."""
@@ -220,10 +223,12 @@ def _rooms(infos: Sequence[FileInfo], room: int | None) -> dict[str, int | None]
     return rooms
 
 
-def _part(host: Host, path: str, room: int | None, deadline: Deadline) -> Iterator[Chunk]:
+def _part(
+    host: Host, path: str, room: int | None, deadline: Deadline, head: int | None = None
+) -> Iterator[Chunk]:
     """One of many. A process that ended, or a value that this kernel does not tell, is no loss among them."""
     try:
-        yield from _read(host, path, room, deadline)
+        yield from _read(host, path, room, deadline) if head is None else _begin(host, path, head, deadline)
     except (Skip, Failed) as error:
         gone = error.reason in (Reason.NOT_FOUND, Reason.NOT_APPLICABLE)
         if not (gone and path.startswith(_PSEUDO)):
@@ -244,6 +249,11 @@ def _read(host: Host, path: str, room: int | None, deadline: Deadline) -> Iterat
             yield from _range(reader, 0, head, deadline)
             yield Gap(tail - head)
             yield from _range(reader, tail, size, deadline)
+
+
+def _begin(host: Host, path: str, head: int, deadline: Deadline) -> Iterator[Chunk]:
+    with host.open(path, deadline) as reader:
+        yield from reader.stream(0, head, deadline)
 
 
 def _range(reader: Reader, start: int, end: int, deadline: Deadline) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip, TimedOut
 from clinic.outcome import Reason, Status
@@ -74,6 +74,10 @@ class First(Source):
         """What the first possible one would give; impossible where none is possible."""
         estimates = [source.plan(doors) for source in self.sources]
         return next((one for one in estimates if one.impossible is None), estimates[0])
+
+    def narrow(self, size: int) -> Source:
+        """The same, each of them narrowed."""
+        return replace(self, sources=tuple(source.narrow(size) for source in self.sources))
 
     def open(self, doors: Doors) -> Iterator[Part]:
         standing = doors.shared(Standing, Standing)
