@@ -75,3 +75,8 @@ def test_any_bytes_are_a_document_or_a_usage_error(
         load(path)
     except UsageError as error:
         assert error.hint
+
+
+def test_a_key_that_is_there_twice_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"some\.yaml:3 is not valid YAML: the key 'name' is there twice"):
+        load(written(tmp_path, "name: a\nkind: b\nname: c\n"))

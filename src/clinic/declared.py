@@ -187,8 +187,17 @@ def _row(mistakes: Mistakes, where: Where, given: object) -> _Row | None:
         return None
     kind = kinds[0]
     words = mistakes.strings((*where, kind), value[kind])
-    if not words or not isinstance(value.get("path"), str):
-        mistakes.add(where, "path must be a string and the source must not be empty")
+    path = value.get("path")
+    if (
+        not words
+        or not isinstance(path, str)
+        or not path.strip("/")
+        or path.startswith("/")
+        or ".." in path.split("/")
+    ):
+        mistakes.add(
+            (*where, "path"), "path must name a place below the machine's folder, and the source something"
+        )
         return None
     component = value.get("component", "")
     if kind in SERVERS:

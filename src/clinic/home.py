@@ -10,13 +10,18 @@ import platformdirs
 
 from clinic.errors import Refused
 
+_LARGEST_ID = 2**32 - 1
+"""Users and groups of Linux are smaller numbers."""
+
 
 def calling_user() -> tuple[int, int] | None:
     """Numeric user and group that called sudo, when this process is root through sudo; else None."""
     if not _is_root():
         return None
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    return (int(uid), int(gid)) if uid.isdecimal() and gid.isdecimal() and uid != "0" else None
+    if not (uid.isdecimal() and gid.isdecimal()) or not 0 < int(uid) < _LARGEST_ID > int(gid):
+        return None
+    return int(uid), int(gid)
 
 
 def home() -> Path:

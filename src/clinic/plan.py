@@ -67,7 +67,9 @@ class Planned:
         """Plain bytes expected."""
         if self.estimate.impossible is not None:
             return 0
-        return self.estimate.size if self.estimate.size is not None else GUESS
+        if self.estimate.size is None:
+            return GUESS
+        return min(self.estimate.size, self.item.cap * max(1, self.estimate.parts))
 
     @property
     def order(self) -> tuple[int, int, int, str]:

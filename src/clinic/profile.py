@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinic import home
-from clinic.errors import UsageError
+from clinic.errors import Refused, UsageError
 from clinic.kinds import Volatility
 from clinic.units import parse_duration, parse_size
 from clinic.yamlfile import Mistakes, load
@@ -96,8 +96,14 @@ def _bounds(mistakes: Mistakes, data: dict[str, Any]) -> dict[str, Any]:
 def read_config() -> Config:
     """The user's configuration; the defaults where there is no file. Raises `UsageError`, `Refused`."""
     path = home.config_dir() / "config.yaml"
-    if not path.is_file():
-        return Config()
+    try:
+        if not path.is_file():
+            return Config()
+    except OSError as error:
+        raise Refused(
+            f"can't look for {path}: {error.strerror}",
+            hint="set HOME, or CLINIC_HOME, to a directory of your own",
+        ) from error
     home.require_trusted(path)
     document = load(path)
     mistakes = Mistakes(document)

@@ -56,6 +56,19 @@ def parse_moment(text: str, now: datetime, *, day_end: bool = False) -> datetime
 
     A bare date is its first moment, or its last when `day_end`. Raises `UsageError`.
     """
+    try:
+        moment = _moment(text, now, day_end)
+        # Everything that is done with it later has to stay inside the calendar.
+        (
+            moment.astimezone(timezone.utc) - 2 * DEFAULT_LENGTH,
+            moment.astimezone(timezone.utc) + 2 * DEFAULT_LENGTH,
+        )
+        return moment
+    except (OverflowError, OSError) as error:
+        raise UsageError(f"{text!r} is outside the calendar", hint=_FORMS) from error
+
+
+def _moment(text: str, now: datetime, day_end: bool) -> datetime:
     word = text.strip()
     lowered = word.lower()
     if lowered == "now":

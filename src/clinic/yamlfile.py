@@ -160,6 +160,10 @@ def _note_lines(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -
     lines[where] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if (*where, str(key.value)) in lines:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                )
             _note_lines(value, (*where, str(key.value)), lines)
             place = (*where, str(key.value))
             lines[place] = key.start_mark.line + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -262,7 +263,7 @@ def test_resume_runs_what_failed_and_names_its_parent(
     assert clinic(*only(collector)).code == 3
     first = Bundle.open(tmp_path / "bundle").id
     flag.touch()
-    assert clinic("collect", "--resume", "bundle").code == 0
+    assert clinic("collect", "--resume", "bundle", "--collector", collector).code == 0
     bundle = Bundle.open(tmp_path / "bundle")
     assert bundle.manifest.parent == first
     assert bundle.id != first
@@ -308,9 +309,10 @@ def test_a_long_output_keeps_its_head_and_tail(clinic: Clinic, declared: Declare
 def test_a_complete_bundle_that_is_resumed_stays_as_it_is(
     clinic: Clinic, declared: Declared, tmp_path: Path
 ) -> None:
-    clinic(*only(declared([{"path": "ok.txt", "command": ["echo", "fine"]}])))
+    collector = declared([{"path": "ok.txt", "command": ["echo", "fine"]}])
+    clinic(*only(collector))
     before = Bundle.open(tmp_path / "bundle").id
-    ended = clinic("collect", "--resume", "bundle")
+    ended = clinic("collect", "--resume", "bundle", "--collector", collector)
     assert ended.code == 0
     assert "Nothing was left to do" in ended.out
     assert Bundle.open(tmp_path / "bundle").id == before
@@ -320,19 +322,21 @@ def test_a_resumed_run_may_have_other_bounds(clinic: Clinic, declared: Declared,
     rows: list[dict[str, Any]] = [
         {"path": f"{n}.txt", "command": ["sh", "-c", "sleep 2; echo done"]} for n in range(3)
     ]
-    assert clinic(*only(declared(rows), "--deadline", "1s")).code in (3, 4)
+    collector = declared(rows)
+    assert clinic(*only(collector, "--deadline", "1s")).code in (3, 4)
     found = records(tmp_path / "bundle").values()
     assert {str(record.reason) for record in found} == {"deadline"}
     assert all("--deadline" in record.fix for record in found)
-    assert clinic("collect", "--resume", "bundle", "--deadline", "30s").code == 0
+    assert clinic("collect", "--resume", "bundle", "--collector", collector, "--deadline", "30s").code == 0
 
 
 def test_what_a_size_limit_cut_is_collected_again_with_a_larger_one(
     clinic: Clinic, declared: Declared, tmp_path: Path
 ) -> None:
     row = {"path": "x.bin", "command": ["head", "-c", "3000000", "/dev/urandom"], "content": "opaque"}
-    assert clinic(*only(declared([row]), "--max-size", "1M")).code == 3
-    assert clinic("collect", "--resume", "bundle", "--max-size", "10M").code == 0
+    collector = declared([row])
+    assert clinic(*only(collector, "--max-size", "1M")).code == 3
+    assert clinic("collect", "--resume", "bundle", "--collector", collector, "--max-size", "10M").code == 0
     (record,) = records(tmp_path / "bundle").values()
     assert record.plain == 3_000_000
 
@@ -345,3 +349,108 @@ def test_a_role_or_node_that_is_not_there_is_an_error_naming_those_that_are(
     assert ended.code == 2
     assert f"the cluster has no {option.strip('-')} {name}" in ended.err
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_bundle_cannot_name_what_a_resume_runs(clinic: Clinic, declared: Declared, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    collector = declared([{"path": "x.txt", "command": ["sh", "-c", "exit 1"]}])
+    clinic(*only(collector))
+    collector.write_text(collector.read_text().replace("exit 1", f"touch {touched}"))
+    ended = clinic("collect", "--resume", "bundle")
+    assert ended.code == 2
+    assert "name them again" in ended.err
+    inside = tmp_path / "bundle" / "evil.yaml"
+    inside.write_text(collector.read_text())
+    assert clinic("collect", "--resume", "bundle", "--collector", inside).code == 5
+    inside.unlink()
+    clinic("collect", "--resume", "bundle", "--collector", collector)
+    assert not touched.exists(), "it does something else by now than it was planned to"
+
+
+def test_two_runs_never_write_into_one_bundle_however_often_the_second_tries(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    collector = declared([{"path": "slow.txt", "command": ["sh", "-c", "sleep 4; echo done"]}])
+    process = start(tmp_path, only(collector))
+    wait_until((tmp_path / "bundle" / "journal.jsonl").exists)
+    for _ in range(3):
+        ended = clinic("collect", "--resume", "bundle", "--collector", collector)
+        assert (ended.code, "another run is writing" in ended.err) == (5, True), ended
+    assert clinic("seal", "bundle").code == 5
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert clinic("verify", "bundle").code == 0
+
+
+def test_a_lost_terminal_is_a_signal_to_seal(declared: Declared, tmp_path: Path) -> None:
+    rows = [{"path": f"{n}.txt", "command": ["sh", "-c", "sleep 1; echo done"]} for n in range(12)]
+    process = start(tmp_path, only(declared(rows), "-c", "2"))
+    wait_until((tmp_path / "bundle" / "journal.jsonl").exists)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert Bundle.open(tmp_path / "bundle").manifest.interrupted
+
+
+@pytest.mark.parametrize("output", [">&-", "2>&-", ">/dev/full", "2>/dev/full", "2>&1 | true"])
+def test_an_output_that_is_closed_or_full_decides_nothing(
+    declared: Declared, tmp_path: Path, output: str
+) -> None:
+    words = " ".join(only(declared([{"path": "ok.txt", "command": ["echo", "fine"]}])))
+    line = f"{sys.executable} -m clinic {words} {output}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done
+    assert Bundle.open(tmp_path / "bundle").manifest.complete
+
+
+def test_what_the_redactor_cannot_look_into_is_withheld_and_said(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    secret = b"password = Zq8-packed-Phrase\n" * 20
+    inputs = {
+        "a.log.gz": gzip.compress(secret),
+        "b.log": secret.decode().encode("utf-16"),
+        "c.log": b"fine\n",
+    }
+    for name, data in inputs.items():
+        (tmp_path / name).write_bytes(data)
+    row = {"path": "logs", "files": [f"{tmp_path}/*.log*"], "content": "log"}
+    clinic(*only(declared([row])))
+    (record,) = records(tmp_path / "bundle").values()
+    reasons = {file.name.rsplit("/", 1)[1]: str(file.reason) for file in record.files}
+    assert reasons == {"a.log.gz": "redaction_failed", "b.log": "redaction_failed", "c.log": "None"}
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "bundle").rglob("*.log*") if path.is_file())
+    assert b"which it can't look into" not in stored
+    assert gzip.compress(secret)[10:40] not in stored
+    assert "packed".encode("utf-16-le") not in stored
+
+
+def test_a_large_file_with_a_small_cap_does_not_stop_the_run(
+    clinic: Clinic, declared: Declared, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.log"
+    with large.open("wb") as file:
+        file.truncate(400 * 1024**3)
+    row = {"path": "large.log", "file": str(large), "cap": "64K", "content": "log", "deadline": "20s"}
+    assert (
+        clinic("collect", "local", "--dry-run", "--collector", declared([row]), "--include", "made").code == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--from", "-99999999999h"], 2), (["--around", "9999-12-31T23:59"], 2), (["--include", ""], 2),
+        (["-o", "x" * 300], 5), (["--exclude", "*"], 4),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_without_a_bundle(
+    clinic: Clinic, words: list[str], code: int, tmp_path: Path
+) -> None:
+    ended = clinic("collect", "local", "-y", *words)
+    assert ended.code == code, ended
+    assert "Error:" not in ended.err
+    assert list(tmp_path.iterdir()) == []

@@ -15,8 +15,15 @@ from typing import Any
 import pytest
 import yaml
 
+from clinic.bundle.journal import Header
+from clinic.bundle.manifest import ClusterFacts, Run, WindowFacts
 from clinic.bundle.reader import Bundle
+from clinic.bundle.record import Entry, Record
+from clinic.bundle.writer import BundleWriter
 from clinic.cli.main import run
+from clinic.outcome import Reason, Status
+from clinic.redact import Redactor
+from clinic.secret import SecretRegister
 
 ITEMS = [
     {"path": "big.txt", "command": ["seq", "100000"]},
@@ -26,6 +33,7 @@ ITEMS = [
     {"path": "broken.txt", "command": ["sh", "-c", "exit 4"]},
     {"path": "nothere.txt", "file": "/nosuch/file"},
 ]
+NOON = "2026-11-25T12:00:00Z"
 LINUX_ONLY = ("fcntl", "pwd", "grp", "resource", "termios", "psutil")
 
 
@@ -62,6 +70,27 @@ def bundle(made: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def failing(tmp_path: Path) -> Path:
+    """A bundle of a machine whose systemd can't be reached, and of one item with much to do about it."""
+    cluster = ClusterFacts("db1", "local", ("db1",))
+    window = WindowFacts("2026-11-25T10:00:00+00:00", "2026-11-25T12:00:00+00:00", "UTC +0000")
+    about = Run("clinic", "0.1.0", NOON, NOON, cluster, window, "db1", "alice", False)
+    bus, long = (
+        Entry(identity, f"db1/{identity}", "journal", "system", "internal", "text", host="db1")
+        for identity in ("journal.units", "journal.long")
+    )
+    said = "systemctl had nothing to say but: Failed to connect to bus: Host is down"
+    with BundleWriter.create(
+        tmp_path / "failing", Header(about, (bus, long)), Redactor(SecretRegister()), reserve=0
+    ) as writer:
+        writer.record(Record(bus, Status.SKIPPED, Reason.NOT_APPLICABLE, said))
+        fix = " ".join(f"word{number}" for number in range(60))
+        writer.record(Record(long, Status.SKIPPED, Reason.NOT_PERMITTED, "no", fix))
+        writer.seal()
+    return tmp_path / "failing"
+
+
+@pytest.fixture
 def inspect(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run `clinic inspect` in this process: exit code, output, errors."""
 
@@ -80,7 +109,8 @@ def test_it_shows_what_is_inside_and_what_is_missing_with_the_reason(inspect: An
     assert "debug" in out
     assert "tool absent: made.absent: nosuchtool is not installed" in out
     assert "made.broken: exit status 4" in out
-    assert "1 item left out by choice, or with nothing to read there" in out
+    assert "1 more item: 1 not there" in out
+    assert f"clinic inspect {made} --missing" in out
     assert "capped.txt" in out.partition("head and tail kept")[2]
     assert f"Bundle id {Bundle.open(made).id}" in out
 
@@ -92,6 +122,13 @@ def test_missing_lists_every_item_that_is_not_whole(inspect: Any, made: Path) ->
     assert {"made.absent", "made.broken", "made.nothere", "made.capped"} == {
         line.split()[0] for line in out.splitlines() if line.startswith("made.")
     }
+
+
+def test_missing_has_what_a_tool_said_where_it_does_not_apply(inspect: Any, failing: Path) -> None:
+    code, out, _ = inspect(failing, "--missing")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["journal.long", "fix:", "journal.units"]
+    assert "skipped (not_applicable): systemctl had nothing to say but: Failed to connect to bus" in out
 
 
 def test_files_lists_every_file_with_its_item(inspect: Any, made: Path) -> None:
@@ -123,6 +160,11 @@ def test_on_a_terminal_what_could_steer_it_is_written_out(made: Path) -> None:
     assert shown == b"plain \\x1b[31mred\r\n"
 
 
+def test_a_file_is_found_by_the_end_of_its_path(inspect: Any, made: Path) -> None:
+    assert inspect(made, "small.txt") == inspect(made, "made.small")
+    assert inspect(made, "big.txt.zst") == inspect(made, "made.big")
+
+
 def test_a_name_that_is_not_there_lists_near_ones(inspect: Any, made: Path) -> None:
     code, out, err = inspect(made, "samll.txt")
     assert (code, out) == (2, "")
@@ -137,6 +179,25 @@ def test_a_file_that_was_changed_is_not_printed(inspect: Any, bundle: Path) -> N
     code, out, err = inspect(bundle, "made.small")
     assert (code, out) == (6, "")
     assert "is not the file that was sealed" in err
+    assert f"clinic verify {bundle} lists what differs" in err
+
+
+def test_of_a_damaged_bundle_verify_lists_the_damage(inspect: Any, bundle: Path) -> None:
+    path = next(file.path for file in Bundle.open(bundle).files() if "small" in file.path)
+    (bundle / path).unlink()
+    code, out, err = inspect(bundle)
+    assert (code, out) == (6, "")
+    assert f"clinic verify {bundle} lists what differs" in err
+
+
+def test_a_long_fix_goes_on_in_the_next_line(inspect: Any, failing: Path) -> None:
+    code, out, _ = inspect(failing)
+    assert code == 0
+    lines = out.splitlines()
+    fix = next(number for number, line in enumerate(lines) if line.startswith("    fix: word0 "))
+    assert all(len(line) <= 100 for line in lines[fix : fix + 5])
+    assert lines[fix + 1].startswith("      word")
+    assert "word59" in out
 
 
 def test_json_has_everything(inspect: Any, made: Path) -> None:

@@ -52,7 +52,7 @@ def storm(clinic: Clinic, declared: Declared, tmp_path: Path, times: int, seed: 
         ):
             continue  # killed before the plan was written: there is nothing to go on with
         assert clinic("inspect", name).code in (0, 3, 6), f"kill {number}"
-        resumed = clinic("collect", "--resume", name)
+        resumed = clinic("collect", "--resume", name, "--collector", collector)
         assert resumed.code == 0, (number, resumed)
         verified = clinic("verify", name)
         assert verified.code == 0, (number, verified)

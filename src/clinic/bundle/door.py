@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from clinic.bundle.cap import marker
+from clinic.bundle.unread import LOOK, unread
 from clinic.kinds import Content
 from clinic.redact import RedactStream
 
@@ -25,6 +26,8 @@ class Door:
         """`stream` masks what is fed, which is of the format `content`."""
         self._stream = stream
         self._text = content not in BINARY
+        self._head: bytes | None = b"" if self._text else None
+        """What came until it is known whether it can be read at all; None once it is."""
         self._gaps = 0
         self.failure = ""
         """What went wrong in the redactor, by the name of the error only: its text may hold what it choked on."""
@@ -43,21 +46,35 @@ class Door:
 
     def feed(self, data: bytes) -> bytes:
         """What may be written of the next bytes."""
-        return self._guarded(lambda: self._stream.feed(data))
+        if self._head is None:
+            return self._guarded(lambda: self._stream.feed(data))
+        self._head += data
+        return self._begin() if len(self._head) >= LOOK else b""
+
+    def _begin(self) -> bytes:
+        """What may be written of the first bytes: nothing of what the redactor can't read."""
+        head, self._head = self._head or b"", None
+        what = unread(head)
+        if what:
+            self.failure = f"{what}, which it can't look into"
+            return FAILED.lstrip(b"\n")
+        return self._guarded(lambda: self._stream.feed(head))
 
     def gap(self, missing: int) -> bytes:
         """What may be written where the source left `missing` bytes out (-1: unknown), with a line that says so."""
         self.missing = -1 if missing < 0 or self.missing < 0 else self.missing + missing
         self._gaps += 1
         # To the redactor it is all the same how much is missing, as long as it is something.
-        before = self._guarded(lambda: self._stream.gap(abs(missing)))
+        before = (self._begin() if self._head is not None else b"") + self._guarded(
+            lambda: self._stream.gap(abs(missing))
+        )
         if not self._text or self.failure:
             return before
         return before + (b"" if before.endswith(b"\n") else b"\n") + marker(missing)
 
     def finish(self) -> bytes:
         """What may be written of the bytes that were held back."""
-        return self._guarded(self._stream.finish)
+        return (self._begin() if self._head is not None else b"") + self._guarded(self._stream.finish)
 
     def _guarded(self, step: Callable[[], bytes]) -> bytes:
         if self.failure:

@@ -114,22 +114,25 @@ class Folder:
         """Be the one run that writes here. Raises `Refused` when another is."""
         with disk_errors(self.root):
             number = os.open(LOCK, _NEW & ~os.O_EXCL, 0o600, dir_fd=self._number)
-        self._lock = number
         self._give(number)
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            os.close(number)  # the file is the other run's, and stays
             raise Refused(
                 f"another run is writing in {self.root}", hint="wait until it ends, or stop it"
             ) from error
         except OSError as error:
+            os.close(number)
             raise Refused(
                 f"{self.root} can't be locked: {error.strerror}", hint="use a local disk, with -o"
             ) from error
         # The run before may have removed the file between our open and our lock.
         if os.fstat(number).st_nlink == 0:
             os.close(number)
-            self.lock()
+            return self.lock()
+        self._lock = number
+        return None
 
     def unlock(self) -> None:
         """Let others write here: the lock's file goes, then the lock."""

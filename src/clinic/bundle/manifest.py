@@ -42,6 +42,18 @@ class InstanceFacts:
     version: str = ""
     """Empty when unknown."""
 
+    pid: int = 0
+    """Its process when the run began; 0 where it had none, or where that was not looked at."""
+
+    unit: str = ""
+    """The systemd unit that keeps it; empty when none does as far as is known."""
+
+    address: str = ""
+    """The address that it listens on, on its own machine; empty when unknown."""
+
+    directory: str = ""
+    """Where it is installed, else where its data are; empty when unknown."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:

@@ -10,12 +10,13 @@ import click
 from clinic.bundle.layout import safe_path
 from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
-from clinic.cli.collect_options import Options, bounded, steer
+from clinic.cli.collect_options import Options, resumed, steer
 from clinic.cli.login import login_options
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
 from clinic.cli.progress import Bars
 from clinic.cli.signals import stopping
+from clinic.errors import NothingCollected
 from clinic.host.local import harden
 from clinic.run.prepare import Ready, prepare
 from clinic.run.session import Result, Session, collect, resume
@@ -114,6 +115,8 @@ def run(options: Options) -> int:
         if options.dry_run:
             collect_plan.show(ready, as_json=options.as_json)
             return 0
+        if not ready.plan.items and not ready.plan.broken:
+            raise NothingCollected("nothing is selected", hint="clinic collect --dry-run shows what can be")
         directory = options.output or _default_directory(ready)
         if not collect_plan.agreed(ready, directory, steering.keep_free, options):
             say("Nothing was collected.", err=True)
@@ -129,7 +132,9 @@ def run(options: Options) -> int:
 def _resume(options: Options, directory: Path) -> Result:
     harden()
     with Bars() as bars, stopping(bars) as watch:
-        return resume(directory, bars, watch, lambda steering: bounded(steering, options), options.login)
+        return resume(
+            directory, bars, watch, lambda steering: resumed(steering, options, directory), options.login
+        )
 
 
 def _default_directory(ready: Ready) -> Path:

@@ -10,7 +10,7 @@ from clinic import profile
 from clinic.cli.clusters import absolute
 from clinic.cli.login import Login, is_attended
 from clinic.cluster.discover import Where
-from clinic.errors import UsageError
+from clinic.errors import Refused, UsageError
 from clinic.plan import Selection
 from clinic.run.prepare import Steering
 from clinic.units import parse_duration
@@ -139,7 +139,7 @@ class Options:
             raise UsageError("--offline goes with --dry-run", hint="clinic collect --dry-run --offline")
         steering = (
             self.start, self.end, self.around, self.profile, self.include, self.exclude, self.roles, self.nodes,
-            self.collectors, self.output, self.case, self.note, *self.where.values().values(),
+            self.output, self.case, self.note, *self.where.values().values(),
         )  # fmt: skip
         if self.resumed is not None and any(steering):
             raise UsageError(
@@ -152,6 +152,11 @@ def steer(options: Options, where: Where) -> Steering:
     """What `options`, the profile and the user's configuration come to. Raises `UsageError`, `Refused`."""
     config = profile.read_config()
     chosen = profile.find_profile(options.profile or config.profile)
+    for name, given in (("--include", options.include), ("--exclude", options.exclude)):
+        if given and not _split(given):
+            raise UsageError(
+                f"{name} names nothing", hint="leave it out for the default; is a variable empty?"
+            )
     selection = Selection(
         include=_split(options.include) or chosen.include,
         exclude=(*chosen.exclude, *_split(options.exclude)),
@@ -179,6 +184,28 @@ def bounded(steering: Steering, options: Options) -> Steering:
         concurrency=options.concurrency if options.concurrency is not None else steering.concurrency,
         keep_free=options.keep_free if options.keep_free is not None else steering.keep_free,
     )
+
+
+def resumed(steering: Steering, options: Options, directory: Path) -> Steering:
+    """What a run that is resumed is steered by: the bundle's options, and the bounds of this command line.
+
+    A third party's collector runs because a person names it now, never because a bundle does: it may have been
+    made by somebody else. Raises `UsageError` for one that is not named, `Refused` for one inside the bundle.
+    """
+    named = (*profile.read_config().collectors, *(_absolute(name) for name in options.collectors))
+    inside = [name for name in named if Path(name).resolve().is_relative_to(directory.resolve())]
+    if inside:
+        raise Refused(
+            f"{inside[0]} is inside the bundle", hint="a bundle's files are evidence; name your own file"
+        )
+    unnamed = [name for name in steering.collectors if name not in named]
+    if unnamed:
+        again = " ".join(f"--collector {name}" for name in unnamed)
+        raise UsageError(
+            f"the bundle says that its run used collectors of third parties: {', '.join(unnamed)}",
+            hint=f"look at them, then name them again: {again}; or seal what there is: clinic seal {directory}",
+        )
+    return bounded(replace(steering, collectors=named), options)
 
 
 def _split(values: Sequence[str]) -> tuple[str, ...]:

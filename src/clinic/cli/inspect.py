@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -17,12 +19,14 @@ from clinic.errors import BadBundle
 from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.describe import contents, describe
-from clinic.read.facts import Findings, find, reading
+from clinic.read.fact import Findings
+from clinic.read.facts import find, reading
 from clinic.read.find import find_file
-from clinic.read.missing import Group, groups, is_missing, not_here
+from clinic.read.heading import heading
+from clinic.read.missing import NO_LOSS, Group, groups, is_missing, not_here
 from clinic.read.open import Opened, open_bundle
 from clinic.read.page import COLUMNS
-from clinic.read.summary import fact_text, group_lines, heading
+from clinic.read.summary import fact_lines, group_lines
 from clinic.units import MIB, human_size, plural
 
 FACTS = 12
@@ -38,17 +42,34 @@ FACTS = 12
 def command(bundle: Path, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
     """Show what is inside BUNDLE, what is missing, why, and what to do about it.
 
-    With PATH, print that file, whatever its compression: the path with or without .zst, or the id of its
-    item. Works on a bundle that was not sealed, too; clinic verify checks every byte.
+    With PATH, print that file, whatever its compression: its path or the end of that, with or without .zst,
+    or the id of its item. Works on a bundle that was not sealed, too; clinic verify checks every byte.
 
     \b
     Examples:
       clinic inspect clinic-db1-20261125T103000Z
       clinic inspect clinic-db1-20261125T103000Z --missing
       clinic inspect clinic-db1-20261125T103000Z storage.df
-      clinic inspect clinic-db1-20261125T103000Z db1/dmesg.log | grep -i error
+      clinic inspect clinic-db1-20261125T103000Z dmesg.log | grep -i error
       clinic inspect clinic-db1-20261125T103000Z --json | jq .missing
     """
+    with _verify_tells(bundle):
+        return _command(bundle, path, missing, files, as_json)
+
+
+@contextlib.contextmanager
+def _verify_tells(bundle: Path) -> Iterator[None]:
+    """Says of a damaged bundle what lists all the damage."""
+    try:
+        yield
+    except BadBundle as error:
+        if error.hint != BadBundle.default_hint:
+            raise
+        hint = f"clinic verify {quote(str(bundle))} lists what differs"
+        raise BadBundle(error.message, hint=hint) from error
+
+
+def _command(bundle: Path, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
     opened = open_bundle(bundle)
     if path is not None:
         _print_file(opened, find_file(opened, path))
@@ -66,11 +87,13 @@ def command(bundle: Path, path: str | None, missing: bool, files: bool, as_json:
 
 
 def _show(opened: Opened, findings: Findings) -> None:
-    for line in heading(opened.run, opened.records, ended=opened.ended, interrupted=opened.interrupted):
+    about = heading(opened.run, opened.records, findings, ended=opened.ended, interrupted=opened.interrupted)
+    for line in about:
         say(line)
     say()
     _show_contents(opened)
-    _section("Loudest facts", (f"  {fact_text(fact)}" for fact in findings.facts[:FACTS]))
+    facts = (line for fact in findings.facts[:FACTS] for line in fact_lines(fact, _columns()))
+    _section("Loudest facts", facts)
     _section("Missing, and what would bring it", _missing_lines(groups(opened.records), opened))
     _section("Longer than their cap, head and tail kept", _cut_lines(opened.files()))
     next_steps = questions(opened.run, opened.records, findings, str(opened.root))
@@ -112,14 +135,19 @@ def _section(title: str, lines: Iterable[str]) -> None:
 
 
 def _missing_lines(found: tuple[Group, ...], opened: Opened) -> Iterator[str]:
-    columns = shutil.get_terminal_size((COLUMNS, 24)).columns if sys.stdout.isatty() else 10 * COLUMNS
     for group in found:
-        yield from group_lines(group, columns)
+        yield from group_lines(group, _columns())
     rest = not_here(opened.records)
     if rest:
-        yield f"  {plural(rest, 'item')} left out by choice, or with nothing to read there"
-    if found:
+        yield f"  {rest}"
+    if found or rest:
         yield f"  each with its reason: clinic inspect {opened.root} --missing"
+
+
+def _columns() -> int:
+    """How wide a line may be."""
+    terminal = shutil.get_terminal_size((COLUMNS, 24)).columns if sys.stdout.isatty() else COLUMNS
+    return max(terminal, COLUMNS // 2)
 
 
 def _cut_lines(files: Iterable[FileEntry]) -> Iterator[str]:
@@ -130,9 +158,9 @@ def _cut_lines(files: Iterable[FileEntry]) -> Iterator[str]:
 
 
 def _show_missing(records: Iterable[Record]) -> None:
-    """Every item that is not plain ok: those that somebody should hear of first."""
+    """Every item that is not plain ok: those that somebody should hear of first, the others by reason."""
     wanting = [record for record in records if record.status is not Status.OK]
-    for record in sorted(wanting, key=lambda record: (not record.incomplete, not is_missing(record))):
+    for record in sorted(wanting, key=_quietness):
         place = record.entry.instance or record.entry.host
         reason = f" ({record.reason})" if record.reason is not None else ""
         say(f"{record.entry.id} {place}: {record.status}{reason}: {record.message}")
@@ -142,6 +170,15 @@ def _show_missing(records: Iterable[Record]) -> None:
             say(f"    {name}")
     if not wanting:
         say("Nothing is missing.")
+
+
+def _quietness(record: Record) -> tuple[bool, bool, int]:
+    quiet = not is_missing(record)
+    reasons = list(NO_LOSS)
+    return (
+        not record.incomplete, quiet,
+        reasons.index(record.reason) if quiet and record.reason in reasons else 0,
+    )  # fmt: skip
 
 
 def _show_files(opened: Opened) -> None:

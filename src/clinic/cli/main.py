@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 import clinic
-from clinic.errors import ClinicError, Interrupted
+from clinic.errors import ClinicError, DiskFull, Interrupted, Refused
 
 COMMANDS = {
     "clusters": "List the clusters that TiUP manages from this machine.",
@@ -85,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run the command line `words`; the exit code. Every error ends here as one message."""
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        if stream is None:  # so Python says for one that was closed
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 # for as long as we run
     try:
         code = cli.main(list(words), prog_name="clinic", standalone_mode=False)
         sys.stdout.flush()
@@ -93,15 +98,28 @@ def run(words: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _report(Interrupted("stopped"), words)
+        return _report(
+            Interrupted("stopped", hint="nothing was collected; run it again when you like"), words
+        )
     except BrokenPipeError:
         # The reader of a pipe went away; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ClinicError as error:
         return _report(error, words)
+    except OSError as error:
+        return _report(_of_system(error), words)
     except Exception as error:  # noqa: BLE001  # the one catch of what nobody expected
         return _report(ClinicError(_describe(error)), words)
+
+
+def _of_system(error: OSError) -> ClinicError:
+    """What the system refused, as the error that it is."""
+    named = f"{error.filename}: " if error.filename is not None else ""
+    text = f"{named}{error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(text)
+    return Refused(text, hint="check the path, its permissions and the limits of this account (ulimit -a)")
 
 
 def _describe(error: Exception) -> str:

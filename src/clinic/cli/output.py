@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+_TURNING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
+"""Characters that turn the direction of writing or break a line: a name could be made to look like another."""
+
 _HARMLESS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_HARMLESS |= {code: f"\\u{code:04x}" for code in _TURNING}
 _HARMLESS_LINE = {code: text for code, text in _HARMLESS.items() if code not in (9, 10)}
 
 COLOURS = {"ok": "green", "partial": "yellow", "skipped": "bright_black"}
@@ -23,8 +29,24 @@ def harmless(text: str, *, lines: bool = False) -> str:
 
 
 def say(text: str = "", *, err: bool = False, colour: str | None = None, bold: bool = False) -> None:
-    """Print a line, made harmless."""
-    click.secho(harmless(text, lines=True), err=err, fg=colour, bold=bold or None)
+    """Print a line, made harmless. A reader that went away, or a full disk behind it, decides nothing."""
+    _print(click.style(harmless(text, lines=True), fg=colour, bold=bold or None), err)
+
+
+def _print(text: str, err: bool) -> None:
+    try:
+        click.echo(text, err=err)
+    except OSError:
+        hush(err=err)
+
+
+def hush(*, err: bool) -> None:
+    """Send what is still printed to a stream that is broken to nowhere, so that it fails only once."""
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 # stands for the stream until the process ends
+    if err:
+        sys.stderr = nowhere
+    else:
+        sys.stdout = nowhere
 
 
 def status_text(status: str) -> str:
@@ -46,7 +68,8 @@ def table(
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         line = "  ".join(cells).rstrip()
-        click.secho(line if len(line) <= total else line[: total - 1] + "…", bold=number == 0, err=err)
+        shown = line if len(line) <= total else line[: total - 1] + "…"
+        _print(click.style(shown, bold=True) if number == 0 else shown, err)
 
 
 def print_json(data: Any) -> None:

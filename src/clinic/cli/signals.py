@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while collecting: the first lets running items end, the second stops at once."""
+"""Ctrl-C, SIGTERM and a lost terminal while collecting: the first lets running items end, the second stops at once."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ class _Handler:
 
 @contextmanager
 def stopping(progress: Progress) -> Generator[Callable[[Engine], None]]:
-    """Within it SIGINT and SIGTERM stop the engine that is handed to what it yields."""
+    """Within it SIGINT, SIGTERM and SIGHUP stop the engine that is handed to what it yields."""
     handler = _Handler(progress)
-    earlier = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    earlier = {
+        number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield handler.watch
     finally:

@@ -32,7 +32,7 @@ _DER_KEYS = re.compile(
     rb"\x30(?:[\x00-\x7f]|[\x81-\x84][\x00-\xff]{1,4}?)"  # a SEQUENCE and its length (X.690)
     rb"(?:\x02\x01\x03\x30"  # PKCS#12: version 3, then the contents (RFC 7292)
     rb"|\x02\x01[\x00\x01]\x30[\x00-\xff]\x06"  # PKCS#8: version, then an algorithm's identifier (RFC 5958)
-    rb"|\x02\x01\x00\x02\x82"  # RSA key: version 0, then a long modulus (RFC 8017)
+    rb"|\x02\x01\x00\x02[\x40\x41\x81\x82]"  # RSA and DSA keys: version 0, then a long number (RFC 8017)
     rb"|\x02\x01\x01\x04[\x00-\xff])",  # elliptic curve key: version 1, then octets (RFC 5915)
 )
 

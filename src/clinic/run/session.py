@@ -14,7 +14,7 @@ import clinic
 from clinic import home
 from clinic.bundle.layout import SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
-from clinic.bundle.record import Attempt, Record
+from clinic.bundle.record import Attempt, Entry, Record
 from clinic.bundle.writer import BundleWriter, Header, Sealed
 from clinic.cluster.model import Cluster
 from clinic.errors import (
@@ -136,12 +136,20 @@ def _left_to_do(plan: Plan, writer: BundleWriter) -> tuple[Plan, Mapping[str, tu
     """What a resumed run still has to do, and the earlier tries of it.
 
     An item of the first plan that is planned no more (of a process that ended) keeps its record; one that was
-    not planned then (of a process that came since) is not begun now.
+    not planned then (of a process that came since) is not begun now, nor a third party's that does something
+    else by now than it was planned to.
     """
+    planned = {entry.path: entry for entry in writer.header.entries}
     kept = {record.entry.path: record for record in writer.records}
     again = {path: as_earlier(record) for path, record in kept.items() if _may_succeed(record)}
     left = {entry.path for entry in writer.header.entries if entry.path not in kept} | again.keys()
-    return replace(plan, items=tuple(one for one in plan.items if one.entry.path in left)), again
+    todo = (one for one in plan.items if one.entry.path in left and _is_as_planned(one.entry, planned))
+    return replace(plan, items=tuple(todo)), again
+
+
+def _is_as_planned(entry: Entry, planned: Mapping[str, Entry]) -> bool:
+    before = planned.get(entry.path)
+    return not entry.foreign or before is None or before.what == entry.what
 
 
 def _may_succeed(record: Record) -> bool:
