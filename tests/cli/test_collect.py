@@ -359,10 +359,8 @@ def test_a_bundle_cannot_name_what_a_resume_runs(clinic: Clinic, declared: Decla
     ended = clinic("collect", "--resume", "bundle")
     assert ended.code == 2
     assert "name them again" in ended.err
-    inside = tmp_path / "bundle" / "evil.yaml"
-    inside.write_text(collector.read_text())
+    inside = tmp_path / "bundle" / "manifest.json"
     assert clinic("collect", "--resume", "bundle", "--collector", inside).code == 5
-    inside.unlink()
     clinic("collect", "--resume", "bundle", "--collector", collector)
     assert not touched.exists(), "it does something else by now than it was planned to"
 
