@@ -109,6 +109,7 @@ def test_it_shows_what_is_inside_and_what_is_missing_with_the_reason(inspect: An
     assert "debug" in out
     assert "tool absent: made.absent: nosuchtool is not installed" in out
     assert "made.broken: exit status 4" in out
+    assert "Hosts and instances" in out
     assert "1 more item: 1 not there" in out
     assert f"clinic inspect {made} --missing" in out
     assert "capped.txt" in out.partition("head and tail kept")[2]

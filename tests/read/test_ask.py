@@ -5,10 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+import pytest
+
+from clinic.bundle.manifest import ClusterFacts, InstanceFacts, WindowFacts
 from clinic.outcome import Reason, Status
-from clinic.read.ask import questions
-from clinic.read.facts import Fact, Findings
+from clinic.read.ask import EXACT, questions
+from clinic.read.fact import Fact, Findings
 from clinic.read.instances import State
+from clinic.read.journal import Journals
 
 NOTHING = Findings((), {})
 
@@ -47,10 +51,43 @@ def test_what_needs_root_is_asked_for_the_same_window_and_only_from_others_than_
     assert asked(run(root=True), denied) == []
 
 
-def test_many_items_are_asked_for_by_their_collectors(run: Any, record: Any) -> None:
-    denied = [record(f"system.a{n}", status=Status.SKIPPED, reason=Reason.NOT_PERMITTED) for n in range(9)]
+@pytest.mark.parametrize(
+    ("count", "included"),
+    [(EXACT, [f"system.a{n}" for n in range(EXACT - 1)] + ["storage.smart"]), (9, ["storage.*", "system.*"])],
+)
+def test_items_are_asked_for_by_their_ids_and_many_by_globs_of_their_collectors(
+    run: Any, record: Any, count: int, included: list[str]
+) -> None:
+    """A bare `system` would be the category, which is nearly everything."""
+    ids = ["storage.smart", *(f"system.a{n}" for n in range(count - 1))]
+    denied = [record(identity, status=Status.SKIPPED, reason=Reason.NOT_PERMITTED) for identity in ids]
     (question,) = asked(run(root=False), denied)
-    assert question.endswith("--include system")
+    assert shlex.split(question)[-1].split(",") == sorted(included)
+
+
+def test_what_an_account_of_a_database_would_bring_is_not_asked_of_root(run: Any, record: Any) -> None:
+    fixes = ("GRANT PROCESS ON *.* TO 'root'@'%'", "run Clinic as root")
+    denied = [
+        record(f"a.b{n}", status=Status.SKIPPED, reason=Reason.NOT_PERMITTED, fix=fix)
+        for n, fix in enumerate(fixes)
+    ]
+    (question,) = asked(run(root=False), denied)
+    assert question.endswith("--include a.b1")
+
+
+def test_a_command_names_the_cluster_and_a_window_of_whole_seconds(run: Any) -> None:
+    window = WindowFacts("2026-11-25T10:00:00.829041+08:00", "2026-11-25T12:00:00.829041+08:00", "CST +0800")
+    options = {"cluster": "cluster/my shop", "home": "/home/tidb", "pd": ("a:1", "b:2"), "ca": ""}
+    (question,) = asked(run(window=window, profile="quick", options=options), [])
+    assert shlex.split(question, comments=True)[2:] == [
+        "cluster/my shop", "--home", "/home/tidb", "--pd", "a:1", "--pd", "b:2",
+        "--from", "2026-11-25T10:00:00+08:00", "--to", "2026-11-25T12:00:01+08:00",
+    ]  # fmt: skip
+
+
+def test_a_window_that_is_none_breaks_no_command(run: Any) -> None:
+    (question,) = asked(run(window=WindowFacts("now; reboot", "then", ""), profile="quick"), [])
+    assert shlex.split(question, comments=True)[2:] == ["--from", "now; reboot", "--to", "then"]
 
 
 def test_the_loudest_facts_ask_once_on_their_host(run: Any) -> None:
@@ -61,7 +98,22 @@ def test_the_loudest_facts_ask_once_on_their_host(run: Any) -> None:
 def test_an_instance_that_does_not_run_is_asked_about(run: Any) -> None:
     states = {"db1-4000": State(looked=True), "db1-20160": State(looked=True, pid=7)}
     (question,) = asked(run(), [], Findings((), states))
-    assert "tidb db1-4000" in question
+    assert question.startswith("Was tidb db1-4000 stopped on purpose?")
+
+
+def test_why_an_instance_is_down_is_asked_of_its_unit_where_the_host_has_a_journal_and_only_once(
+    run: Any,
+) -> None:
+    unit = InstanceFacts("db1-4000", "tidb", "db1", 4000, unit="tidb-4000.service")
+    findings = Findings(
+        (Fact(0, "db1", "1 instance ended", Journals(frozenset({"db1"})).last(unit), ""),),
+        {"db1-4000": State(looked=True, pid=7, ended=True)},
+        Journals(frozenset({"db1"})),
+    )
+    (question,) = asked(run(cluster=ClusterFacts("shop", "local", ("db1",), (unit,))), [], findings)
+    assert question == (
+        "on db1: journalctl -u tidb-4000.service -n 200 --no-pager # was tidb db1-4000 stopped on purpose?"
+    )
 
 
 def test_after_the_quick_profile_the_rest_is_asked_for(run: Any) -> None:

@@ -13,8 +13,9 @@ from clinic.bundle.manifest import ClusterFacts, InstanceFacts, WindowFacts
 from clinic.bundle.record import FileEntry
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Target
-from clinic.read import instances
-from clinic.read.facts import LARGEST, PARSERS, Scope, find, reading
+from clinic.read import hosts, instances
+from clinic.read.fact import LARGEST, Scope
+from clinic.read.facts import PARSERS, find, reading
 from clinic.window import Window
 
 CLUSTER = Cluster(
@@ -36,7 +37,9 @@ def test_every_item_that_is_read_is_one_that_is_collected() -> None:
     declared = {
         item.id: item for found in registry.builtin() for item in found.collector.items(target) if item.id
     }
-    assert {*PARSERS, instances.TABLE, instances.COMMAND_LINE, instances.DATE} <= declared.keys()
+    read = {*PARSERS, instances.TABLE, instances.COMMAND_LINE, instances.DATE, *hosts.JOURNAL}
+    read |= {hosts.DMESG, hosts.BOOTS, hosts.LOAD, hosts.CHRONY, hosts.NTPQ, hosts.DAEMONS, hosts.TIMEDATECTL}
+    assert read <= declared.keys()
     assert all(declared[identity].folder is bool(name) for identity, ((name, _), *_) in PARSERS.items())
 
 
@@ -61,6 +64,12 @@ def test_what_was_over_before_the_window_is_quieter_and_says_so(run: Any, record
     records = [record("system.dmesg", OLD_OOM), record("storage.df", DF)]
     found = find(run(), records, kept.read).facts
     assert [fact.text.endswith("(before the window)") for fact in found] == [False, True]
+
+
+def test_what_began_after_the_window_is_quieter_and_says_so(run: Any, record: Any, kept: Any) -> None:
+    records = [record("system.dmesg", OOM.replace(b"T03", b"T05")), record("storage.df", DF)]
+    found = find(run(), records, kept.read).facts
+    assert [fact.text.endswith("(after the window)") for fact in found] == [False, True]
 
 
 def test_two_sources_of_one_fact_tell_it_once(run: Any, record: Any, kept: Any) -> None:
@@ -153,8 +162,8 @@ def test_a_file_that_is_a_link_is_not_read(tmp_path: Path) -> None:
         (WindowFacts("2026-11-25T10:00:00Z", "9999-99-99", ""), timezone.utc),
     ],
 )
-def test_the_scope_of_any_window_can_be_compared_with(window: WindowFacts, zone: timezone) -> None:
-    scope = Scope.of(window)
+def test_the_scope_of_any_window_can_be_compared_with(run: Any, window: WindowFacts, zone: timezone) -> None:
+    scope = Scope.of(run(window=window))
     assert scope.start <= datetime(2026, 11, 25, 10, 30, tzinfo=timezone.utc) or scope.start.year == 1
     assert scope.start < scope.end
     assert scope.zone.utcoffset(None) == zone.utcoffset(None)

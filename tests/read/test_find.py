@@ -33,6 +33,10 @@ def opened(bundle: Any, record: Any) -> Opened:
         ("./db1/system/os.txt", "db1/system/os.txt"),
         ("storage.df", "db1/storage/df.txt.zst"),
         ("db2", "db2/system/os.txt"),
+        ("df.txt", "db1/storage/df.txt.zst"),
+        ("df.txt.zst", "db1/storage/df.txt.zst"),
+        ("storage/df.txt", "db1/storage/df.txt.zst"),
+        ("storage", "db1/storage/df.txt.zst"),
         ("SUMMARY.txt", "SUMMARY.txt"),
     ],
 )
@@ -44,6 +48,9 @@ def test_a_file_is_found_by_path_id_or_folder(opened: Opened, name: str, path: s
     ("name", "message", "hint"),
     [
         ("system.os", "stands for 2 files", "db1/system/os.txt, db2/system/os.txt"),
+        ("os.txt", "stands for 2 files", "db1/system/os.txt, db2/system/os.txt"),
+        ("system", "stands for 2 files", "db1/system/os.txt, db2/system/os.txt"),
+        ("s.txt", "no file", "db1/system/os.txt"),
         ("storage.smart", "no file", "skipped: smartctl is not installed"),
         ("db1/storage/fd.txt", "no file", "did you mean db1/storage/df.txt"),
         ("OS.TXT", "no file", "db1/system/os.txt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -47,6 +48,36 @@ def test_a_process_is_up_since_its_start_in_the_zone_of_its_host(
     assert str(found["db1-4000"]) == "not running"
 
 
+@pytest.mark.parametrize("identity", ["processes.cmdline", "processes.environment", "processes.status"])
+def test_an_instance_whose_process_ended_while_it_was_looked_at_is_gone(
+    record: Any, text: Any, instances: tuple[InstanceFacts, ...], identity: str
+) -> None:
+    """The table was taken before, and still has it."""
+    went = {"status": Status.SKIPPED, "reason": Reason.NOT_FOUND, "message": "there is no /proc/777/status"}
+    records = [record("processes.table", PS), record(identity, instance="db1-20160", **went)]
+    known = [replace(one, pid=777) if one.port == 20160 else one for one in instances]
+    found = states(known, records, processes(records, text, UTC))
+    assert str(found["db1-20160"]) == "gone, pid 777 ended while it was looked at"
+    assert found["db1-20160"].down
+    assert not found["db1-4000"].ended
+
+
+def test_in_a_bundle_that_does_not_say_the_process_its_command_line_tells_which_ended(
+    record: Any, text: Any, instances: tuple[InstanceFacts, ...]
+) -> None:
+    went = {"status": Status.SKIPPED, "reason": Reason.NOT_FOUND}
+    records = [record("processes.cmdline", instance="db1-20160", what="/proc/777/cmdline", **went)]
+    assert states(instances, records, {})["db1-20160"].ended
+
+
+def test_a_process_that_may_not_be_looked_at_is_up(
+    record: Any, text: Any, instances: tuple[InstanceFacts, ...]
+) -> None:
+    denied = {"status": Status.SKIPPED, "reason": Reason.NOT_PERMITTED}
+    records = [record("processes.cmdline", instance="db1-20160", what="/proc/777/cmdline", **denied)]
+    assert str(states(instances, records, {})["db1-20160"]) == "up, pid 777"
+
+
 def test_without_the_process_table_nobody_is_called_down(
     record: Any, text: Any, instances: tuple[InstanceFacts, ...]
 ) -> None:
@@ -78,5 +109,5 @@ def test_what_was_started_inside_the_window_is_found(
     seen = processes(records, text, UTC)
     found = states(instances, records, seen)
     start, end = datetime(2026, 11, 25, 2, tzinfo=UTC), datetime(2026, 11, 25, 4, tzinfo=UTC)
-    assert [one.instance for one in starts(instances, found, seen, start, end)] == ["", "tikv db1-20160"]
+    assert [one.instance for one in starts(instances, found, seen, start, end)] == [None, instances[1]]
     assert list(starts(instances, found, seen, end, end + timedelta(hours=1))) == []

@@ -57,4 +57,19 @@ def test_an_item_that_does_not_apply_is_no_loss_unless_it_is_required(record: An
     required = replace(optional, entry=replace(optional.entry, required=True))
     assert [is_missing(one) for one in (optional, required, record("b.b", b"x"))] == [False, True, False]
     assert groups([optional]) == ()
-    assert not_here([optional, required]) == 1
+    assert not_here([optional, required]) == "1 more item: 1 not there"
+
+
+def test_what_nobody_has_to_hear_of_is_counted_by_its_reason(record: Any) -> None:
+    reasons = (
+        Reason.EMPTY,
+        Reason.NOT_FOUND,
+        Reason.NOT_APPLICABLE,
+        Reason.NOT_APPLICABLE,
+        Reason.NOT_SELECTED,
+    )
+    records = [record(f"a.b{n}", status=Status.SKIPPED, reason=reason) for n, reason in enumerate(reasons)]
+    assert not_here(records) == (
+        "5 more items: 2 not applicable here, 1 not there, 1 with nothing in it, 1 by choice"
+    )
+    assert not_here([record("a.a", b"x")]) == ""

@@ -186,11 +186,45 @@ def test_swappiness_is_told_where_it_is_high() -> None:
     assert texts(signs.swappiness("vm.swappiness = 1\n")) == []
 
 
+RATES = """\
+over 2.08 s; all rates are per second
+
+cpu\t%user\t%nice\t%system\t%idle\t%iowait\t%irq\t%softirq\t%steal\t%guest
+cpu\t66.7\t0.0\t32.6\tIDLE\tWAIT\t0.0\t0.7\tSTEAL\t0.0
+cpu0\t73.3\t0.0\t26.2\t0.0\t0.0\t0.0\t0.5\t0.0\t0.0
+cpu1\t59.8\t0.0\t38.8\t0.0\t0.0\t0.0\t1.4\t0.0\t0.0
+
+disk\tr/s
+"""
+
+
+@pytest.mark.parametrize(
+    ("idle", "waiting", "stolen", "expected"),
+    [
+        ("0.0", "0.0", "0.0", ["the CPUs were 100 % busy while they were sampled"]),
+        ("2.0", "2.0", "0.0", ["the CPUs were 96 % busy while they were sampled"]),
+        ("5.0", "0.0", "9.9", []),
+        ("0.0", "31.0", "0.0", ["the CPUs waited for disks 31 % of the time while they were sampled"]),
+        ("50.0", "0.0", "12.5", ["the hypervisor gave 12 % of the CPU time to others (steal)"]),
+    ],
+)
+def test_cpus_that_are_busy_that_wait_and_that_are_taken_away_are_told(
+    idle: str, waiting: str, stolen: str, expected: list[str]
+) -> None:
+    text = RATES.replace("IDLE", idle).replace("WAIT", waiting).replace("STEAL", stolen)
+    assert texts(signs.processors(text)) == expected
+
+
+def test_a_single_cpu_that_is_busy_may_be_busy_with_us() -> None:
+    text = RATES.replace("IDLE", "0.0").replace("WAIT", "0.0").replace("STEAL", "0.0")
+    assert texts(signs.processors(text.replace("cpu1", "disk"))) == []
+
+
 PARSERS = [
-    signs.room, signs.swap, signs.clock, signs.clock_daemons, signs.failed_units, signs.units, signs.disk_health,
-    signs.file_system_errors, signs.open_files, signs.huge_pages, signs.swappiness,
+    signs.processors, signs.room, signs.swap, signs.clock, signs.clock_daemons, signs.failed_units, signs.units,
+    signs.disk_health, signs.file_system_errors, signs.open_files, signs.huge_pages, signs.swappiness,
 ]  # fmt: skip
-INPUTS = [DF, INODES, SWAPS, CHRONY, NTPQ, DAEMONS, FAILED, SHOW, SMART, ERRORS, OPEN_FILES, THP]
+INPUTS = [RATES, DF, INODES, SWAPS, CHRONY, NTPQ, DAEMONS, FAILED, SHOW, SMART, ERRORS, OPEN_FILES, THP]
 
 
 @pytest.mark.parametrize("parse", PARSERS)
@@ -206,5 +240,5 @@ def test_any_text_is_only_data(parse: Callable[[str], Iterator[Sign]], data: st.
 
 @pytest.mark.parametrize("parse", PARSERS)
 def test_a_hostile_file_costs_no_time(parse: Callable[[str], Iterator[Sign]]) -> None:
-    for piece in ("a ", "/dev/x ", "1 ", "offset=", "/sys/block/", "Id=a\n", "\n"):
+    for piece in ("cpu\t", "a ", "/dev/x ", "1 ", "offset=", "/sys/block/", "Id=a\n", "\n"):
         list(parse(piece * 100_000))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Entry, Record
 from clinic.outcome import Reason, Status
-from clinic.read.facts import Fact, Findings
+from clinic.read.fact import Fact, Findings
 from clinic.read.instances import State
 from clinic.read.page import width
 from clinic.read.summary import render, summarize
@@ -63,23 +63,23 @@ Collected  2026-11-25T04:00:01Z to 2026-11-25T04:00:09Z by clinic 0.1.0, profile
 State      1 item incomplete or missing; 4 items (1 ok, 2 skipped, 1 failed), 135 B
 
 Hosts and instances
-  db1: 1 of 4 items collected
+  db1: 1 of 4 items collected; 1 of 2 instances down
     tidb:4000 v8.5.0: not running
     tikv:20160 v8.5.0: up, pid 777
 
 Loudest facts
   db1: / (/dev/vda): 97 % used, 9.5 GiB left
 
-Missing, and what would bring it
+Missing, and what would bring it (each item: clinic inspect clinic-db1 --missing)
   db1: exit status: system.sysctl: exit status 1
   db1: tool absent: storage.smart: smartctl is not installed
     fix: apt install smartmontools
-  1 item left out by choice, or with nothing to read here
+  1 more item: 1 not applicable here
 
 Ask next
   1. clinic collect --resume clinic-db1 # what failed or was cut short
   2. on db1: df -h
-  3. Was tidb db1-4000 stopped on purpose? systemctl --failed; its newest log
+  3. Was tidb db1-4000 stopped on purpose? If not: the end of its newest log
 
 Every item with its reason: manifest.json. Whole? sha256sum -c SHA256SUMS. Read: zstd -dc X.zst
 """
@@ -95,6 +95,41 @@ def test_a_run_that_was_cut_short_says_so(run: Any, record: Any) -> None:
     text = page(run(), [record("storage.df", b"x")], Findings((), {}), ended="", interrupted=True)
     assert "the run was cut short" in text
     assert "(not sealed)" in text
+
+
+def test_instances_that_ended_meanwhile_are_part_of_the_state(run: Any, record: Any) -> None:
+    states = {"db1-4000": State(looked=True, pid=7, ended=True), "db1-20160": State(looked=True, pid=8)}
+    text = page(run(), [record("storage.df", b"x")], Findings((), states))
+    assert "State      complete, but 1 instance ended while it was looked at; 1 item (1 ok), 1 B" in text
+    assert "tidb:4000 v8.5.0: gone, pid 7 ended while it was looked at" in text
+
+
+def test_what_is_long_goes_on_in_the_next_line_and_ends_in_the_third(run: Any, record: Any) -> None:
+    components = [f"component-{n}" for n in range(12)]
+    instances = tuple(InstanceFacts(f"db1-{n}", name, "db1", n) for n, name in enumerate(components))
+    denied = record(
+        "system.dmesg", status=Status.SKIPPED, reason=Reason.NOT_PERMITTED, message="no",
+        fix=" ".join(f"word{n}" for n in range(100)),
+    )  # fmt: skip
+    facts = (Fact(1, "db1", " ".join(f"told{n}" for n in range(25)), "", ""),)
+    cluster = ClusterFacts("shop", "local", ("db1",), instances)
+    text = page(run(cluster=cluster), [denied], Findings(facts, {}))
+    assert all(word in text for word in (*components, *(f"told{n}" for n in range(25)), "word30"))
+    lines = text.splitlines()
+    fix = next(number for number, line in enumerate(lines) if line.startswith("    fix: word0"))
+    assert lines[fix + 1].startswith("      word")
+    assert lines[fix + 2].endswith("...")
+    assert not lines[fix + 3].startswith("      ")
+
+
+def test_nothing_of_the_page_is_shown_in_part_where_there_is_no_room(run: Any, record: Any) -> None:
+    """A list ends between two things, never within one."""
+    facts = tuple(Fact(1, "db1", f"fact{n} " + "long " * 30 + f"end{n}", "", "") for n in range(40))
+    text = page(run(), [record("storage.df", b"x")], Findings(facts, {}))
+    told = [n for n in range(40) if f"fact{n} " in text]
+    assert 0 < len(told) < 40
+    assert all(f"end{n}" in text for n in told)
+    assert f"  ... and {40 - len(told)} more: clinic inspect shows all\n" in text
 
 
 def test_in_utc_the_window_is_told_once(run: Any) -> None:
@@ -151,7 +186,7 @@ def test_a_hundred_dead_hosts_and_a_thousand_facts_are_still_one_page(run: Any, 
     lines = text.splitlines()
     assert len(lines) <= 60
     assert max(map(width, lines)) <= 100
-    assert "more lines" in text
+    assert any(line.endswith(" more: clinic inspect shows all") for line in lines)
 
 
 @settings(max_examples=60)

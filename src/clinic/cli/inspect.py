@@ -6,7 +6,7 @@ import contextlib
 import io
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from shlex import quote
 
@@ -26,6 +26,7 @@ from clinic.read.heading import heading
 from clinic.read.missing import NO_LOSS, Group, groups, is_missing, not_here
 from clinic.read.open import Opened, open_bundle
 from clinic.read.page import COLUMNS
+from clinic.read.places import places
 from clinic.read.summary import fact_lines, group_lines
 from clinic.units import MIB, human_size, plural
 
@@ -58,7 +59,7 @@ def command(bundle: Path, path: str | None, missing: bool, files: bool, as_json:
 
 
 @contextlib.contextmanager
-def _verify_tells(bundle: Path) -> Iterator[None]:
+def _verify_tells(bundle: Path) -> Generator[None, None, None]:
     """Says of a damaged bundle what lists all the damage."""
     try:
         yield
@@ -92,6 +93,7 @@ def _show(opened: Opened, findings: Findings) -> None:
         say(line)
     say()
     _show_contents(opened)
+    _section("Hosts and instances", places(opened.run, opened.records, findings))
     facts = (line for fact in findings.facts[:FACTS] for line in fact_lines(fact, _columns()))
     _section("Loudest facts", facts)
     _section("Missing, and what would bring it", _missing_lines(groups(opened.records), opened))
@@ -172,13 +174,10 @@ def _show_missing(records: Iterable[Record]) -> None:
         say("Nothing is missing.")
 
 
-def _quietness(record: Record) -> tuple[bool, bool, int]:
-    quiet = not is_missing(record)
-    reasons = list(NO_LOSS)
-    return (
-        not record.incomplete, quiet,
-        reasons.index(record.reason) if quiet and record.reason in reasons else 0,
-    )  # fmt: skip
+def _quietness(record: Record) -> tuple[bool, int]:
+    """What is missing first; what does not apply, is not there, is empty, or was not wanted, after it in this order."""
+    quiet = [reason is record.reason for reason in NO_LOSS]
+    return not record.incomplete, 0 if is_missing(record) else 1 + quiet.index(True)
 
 
 def _show_files(opened: Opened) -> None:

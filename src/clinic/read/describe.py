@@ -6,7 +6,7 @@ The shape is stable: names are not renamed or taken away, new ones may come.
 * `case`, `note`, `window` (`from`, `to`, `zone`), `run` (`tool`, `version`, `profile`, `started`, `ended`,
   `machine`, `user`, `root`, `options`)
 * `cluster`: `name`, `id`, `version`, `deployed`, `hosts`, `unknown`, `differences`, and `instances`, each with
-  `id`, `component`, `host`, `port`, `version`, `state`
+  `id`, `component`, `host`, `port`, `address`, `version`, `pid`, `unit`, `directory`, `state`
 * `totals`: `items`, `files`, `plain` and `stored` bytes, `masked` credentials, `status` (items by how they ended)
 * `contents`: for each `category` and `host` the `items`, `files`, `plain`, `stored`, `missing`
 * `facts`: `host`, `text`, `ask` (a command), `path` (of the file that tells), the loudest first
@@ -27,7 +27,7 @@ from typing import Any
 
 from clinic.bundle.record import FileEntry, Record
 from clinic.read.ask import questions
-from clinic.read.facts import Findings
+from clinic.read.fact import Findings
 from clinic.read.missing import groups, is_missing
 from clinic.read.open import Opened
 
@@ -142,7 +142,11 @@ def _cluster(opened: Opened, findings: Findings) -> dict[str, Any]:
                 "component": one.component,
                 "host": one.host,
                 "port": one.port,
+                "address": one.address or None,
                 "version": one.version or None,
+                "pid": one.pid or None,
+                "unit": one.unit or None,
+                "directory": one.directory or None,
                 "state": str(findings.states.get(one.id, "not looked at")),
             }
             for one in cluster.instances

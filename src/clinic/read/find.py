@@ -1,4 +1,4 @@
-"""The file of a bundle that a person means: by its path, with or without `.zst`, or by the id of its item."""
+"""The file of a bundle that a person means: by its path or the end of it, with or without `.zst`, or by its item."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def find_file(opened: Opened, name: str) -> FileEntry:
             return file
     meant = [file for record in opened.records if record.entry.id == wanted for file in record.files]
     meant = meant or [file for file in files if file.path.startswith(wanted + "/")]
+    meant = meant or [file for file in files if wanted and _ends(file, wanted)]
+    meant = meant or [file for file in files if wanted and f"/{wanted}/" in file.path]
     if len(meant) == 1:
         return meant[0]
     if meant:
@@ -34,6 +36,11 @@ def find_file(opened: Opened, name: str) -> FileEntry:
             hint=f"name one of them: {_listed(file.name for file in meant)}",
         )
     raise UsageError(f"there is no file {name!r} in the bundle", hint=_advice(opened, wanted))
+
+
+def _ends(file: FileEntry, wanted: str) -> bool:
+    """Whether `wanted` are the last components of its path."""
+    return any(name.endswith(f"/{wanted}") for name in (file.path, file.name))
 
 
 def _advice(opened: Opened, wanted: str) -> str:

@@ -15,6 +15,9 @@ from clinic.read.kernel import moment_of
 TABLE, COMMAND_LINE, DATE = "processes.table", "processes.cmdline", "clock.now"
 """Ids of the items that tell: `ps` with `lstart`, the command line of each instance's process, the host's zone."""
 
+_PROCESSES = "processes"
+"""The collector of all that a process's own files say."""
+
 _PROCESS = re.compile(r"^ *(\d{1,10}) +\S.{0,300}? (\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}) ")
 _ZONE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}([+-])(\d\d)(\d\d),")
 _PID = re.compile(r"/proc/(\d{1,10})/")
@@ -42,7 +45,17 @@ class State:
     silent: bool = False
     """Whether it answered nothing that it was asked."""
 
+    ended: bool = False
+    """Whether its process was there when the run began, and was gone when it was looked at."""
+
+    @property
+    def down(self) -> bool:
+        """Whether it does not do its work, as far as was seen."""
+        return self.silent or self.ended or (self.looked and not self.pid)
+
     def __str__(self) -> str:
+        if self.ended:
+            return f"gone, pid {self.pid} ended while it was looked at"
         if self.silent:
             return "no answer"
         if not self.pid:
@@ -59,8 +72,8 @@ class Started:
     host: str
     """Its machine."""
 
-    instance: str
-    """Its component and id; empty for the machine itself."""
+    instance: InstanceFacts | None
+    """Which; None for the machine itself."""
 
     when: datetime
     """When."""
@@ -84,15 +97,23 @@ def states(
     found: dict[str, State] = {}
     for instance in instances:
         ours = of_instance.get(instance.id, [])
-        pid = next((_pid(one) for one in ours if one.entry.id == COMMAND_LINE and one.files), 0)
+        pid = instance.pid or next((_pid(one) for one in ours if one.entry.id == COMMAND_LINE), 0)
         asked = [one for one in ours if one.status is not Status.SKIPPED]
+        own = [one for one in ours if one.entry.collector == _PROCESSES]
         found[instance.id] = State(
             looked=instance.host in seen,
             pid=pid,
             started=seen.get(instance.host, {}).get(pid),
             silent=bool(asked) and all(one.reason is Reason.UNREACHABLE for one in asked),
+            # The files of a process are there as long as it is.
+            ended=pid > 0 and any(one.reason is Reason.NOT_FOUND for one in own),
         )
     return found
+
+
+def called(instance: InstanceFacts) -> str:
+    """How a sentence calls it."""
+    return f"{instance.component} {instance.id}"
 
 
 def starts(
@@ -105,11 +126,11 @@ def starts(
     """The machines and instances that were started between `start` and `end`."""
     for host, started in seen.items():
         if 1 in started and start <= started[1] <= end:
-            yield Started(host, "", started[1])
+            yield Started(host, None, started[1])
     for instance in instances:
         moment = found[instance.id].started
         if moment is not None and start <= moment <= end:
-            yield Started(instance.host, f"{instance.component} {instance.id}", moment)
+            yield Started(instance.host, instance, moment)
 
 
 def _processes(table: str, zone: tzinfo) -> Iterator[tuple[int, datetime]]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clinic.bundle.record import Record
 from clinic.outcome import Reason, Status
+from clinic.units import plural
 
-_NO_LOSS = frozenset({Reason.NOT_SELECTED, Reason.NOT_APPLICABLE, Reason.NOT_FOUND, Reason.EMPTY})
-"""Reasons to skip an item that nobody has to do anything about."""
+NO_LOSS = {
+    Reason.NOT_APPLICABLE: "not applicable here",
+    Reason.NOT_FOUND: "not there",
+    Reason.EMPTY: "with nothing in it",
+    Reason.NOT_SELECTED: "by choice",
+}
+"""Reasons to skip an item that nobody has to do anything about, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +56,19 @@ class Group:
 def is_missing(record: Record) -> bool:
     """Whether somebody should hear that this item is not there, or not whole."""
     if record.status is Status.SKIPPED:
-        return record.incomplete or record.reason not in _NO_LOSS
+        return record.incomplete or record.reason not in NO_LOSS
     return record.status is not Status.OK
 
 
-def not_here(records: Iterable[Record]) -> int:
-    """How many items were left out by choice, or have nothing to read on this machine."""
-    return sum(record.status is Status.SKIPPED and not is_missing(record) for record in records)
+def not_here(records: Iterable[Record]) -> str:
+    """How many items nobody has to hear of, by reason: `84 more items: 30 not applicable here, 54 not there`.
+
+    Empty when there are none.
+    """
+    quiet = (one for one in records if one.status is Status.SKIPPED and not is_missing(one))
+    count = Counter(one.reason for one in quiet)
+    parts = (f"{count[reason]} {words}" for reason, words in NO_LOSS.items() if count[reason])
+    return f"{plural(count.total(), 'more item')}: {', '.join(parts)}" if count else ""
 
 
 def groups(records: Iterable[Record]) -> tuple[Group, ...]:

@@ -71,6 +71,18 @@ def wrap(text: str, columns: int) -> Iterator[str]:
         yield line
 
 
+def bounded(indent: str, text: str, columns: int, most: int | None = None) -> Iterator[str]:
+    """`text` in at most `most` lines that begin with `indent`, all but the first with two more blanks.
+
+    What does not go into them is cut off, and three dots say so.
+    """
+    lines = list(wrap(text, columns - len(indent) - 2))
+    if most is not None and len(lines) > most:
+        lines[most - 1 :] = [cut(" ".join(lines[most - 1 :]), columns - len(indent) - 2)]
+    for number, line in enumerate(lines):
+        yield f"{indent}{'  ' if number else ''}{line}"
+
+
 def _head(word: str, columns: int) -> str:
     """The beginning of `word` in at most `columns`, at least one character."""
     left = columns

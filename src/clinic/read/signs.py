@@ -18,6 +18,9 @@ SWAPPED = 64 * MIB
 CLOCK_OFF = 0.5
 """Seconds that a clock may be off; what `tiup cluster check` allows (pingcap/tiup, pkg/cluster/operation/check.go)."""
 
+IDLE, WAITING, STOLEN = 5.0, 30.0, 10.0
+"""Per cent of CPU time: so little left is nearly none, so much spent on disks or given to others is a lot."""
+
 _ALWAYS_FULL = frozenset({"squashfs", "iso9660", "erofs", "cramfs", "udf", "fuse.snapfuse"})
 """File systems that can't be written: they are full by nature."""
 
@@ -115,9 +118,31 @@ def clock(text: str) -> Iterator[Sign]:
 def clock_daemons(text: str) -> Iterator[Sign]:
     """Time daemons that are installed while none of them runs, from `systemctl status`."""
     if re.search(r"(?m)^ {1,20}Loaded: loaded", text) and not re.search(r"(?m)^ {1,20}Active: active", text):
+        ask = "systemctl status chronyd ntpd systemd-timesyncd"
+        yield Sign(4, "none of the installed time daemons runs", ask, key="clock")
+
+
+def processors(text: str) -> Iterator[Sign]:
+    """CPUs that had next to nothing left, that waited for disks, or that the hypervisor took away, from the samples."""
+    rows = [line.split("\t") for line in re.findall(r"(?m)^cpu\d{0,5}\t.{1,200}$", text)]
+    if len(rows) < 2 or rows[0][1] != "%user":
+        return
+    share = dict(zip(rows[0], map(_number, rows[1]), strict=False))
+    idle, waiting, stolen = (share.get(name, 0.0) for name in ("%idle", "%iowait", "%steal"))
+    cores = len(rows) - 2
+    # What collects takes a core itself for a moment: on a machine that has one only, that says nothing.
+    if "%idle" in share and idle + waiting < IDLE and cores > 1:
+        yield Sign(4, f"the CPUs were {100 - idle - waiting:.0f} % busy while they were sampled", key="busy")
+    if waiting >= WAITING:
         yield Sign(
-            4, "none of the installed time daemons runs", "systemctl status chronyd ntpd systemd-timesyncd"
+            4, f"the CPUs waited for disks {waiting:.0f} % of the time while they were sampled", key="iowait"
         )
+    if stolen >= STOLEN:
+        yield Sign(3, f"the hypervisor gave {stolen:.0f} % of the CPU time to others (steal)", key="steal")
+
+
+def _number(text: str) -> float:
+    return float(text) if re.fullmatch(r"\d{1,3}\.\d", text) else 0.0
 
 
 def _offset(text: str) -> float:
