@@ -338,12 +338,13 @@ def main() -> None:
     if options.nothing:
         return
     if options.one:
-        path, name, out, way = options.one
-        one(Path(path), name, Path(out), way)
+        told: list[str] = options.one
+        one(Path(told[0]), told[1], Path(told[2]), told[3])
         return
     options.dir.mkdir(parents=True, exist_ok=True)
+    made: Path = options.dir
     sizes = {"tidb.log": 2048, "tidb_slow_query.log": 1024}
-    paths = [make(options.dir / name, int(mib * MIB * options.scale)) for name, mib in sizes.items()]
+    paths = [make(made / name, int(mib * MIB * options.scale)) for name, mib in sizes.items()]
     scratch = Path(tempfile.mkdtemp(dir=options.dir))
     try:
         for path in paths:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.formats.cut import Cut
+from clinic.formats.cut import PREAMBLE, SILENCE, TRUSTED, Cut
 from clinic.formats.entries import Entries
 from clinic.formats.logformats import FORMATS
-from clinic.formats.moment import NANOSECONDS
+from clinic.formats.moment import NANOSECONDS, Clock
 
 NAMED = {known.name: known for known in FORMATS}
 UNIFIED = Entries((NAMED["unified"],))
@@ -149,3 +150,86 @@ def test_scraps_of_a_log_are_read_as_every_line_by_itself_would_be(
     sizes = [size] * (len(data) // size)
     expected = naive(UNIFIED, data, at(low), at(low + length))
     assert cut(UNIFIED, data, at(low), at(low + length), sizes) == expected
+
+
+def test_a_clock_that_is_put_back_shows_an_hour_twice_and_each_entry_counts_once() -> None:
+    """Without a zone on the line only the order tells which of the two hours it is."""
+    berlin = ZoneInfo("Europe/Berlin")
+    python = Entries((NAMED["python"],), Clock(berlin))
+    back = int(datetime(2026, 10, 25, 1, tzinfo=timezone.utc).timestamp())
+    moments = range(back - 4 * 3600, back + 4 * 3600, 300)
+    lines = [
+        f"{datetime.fromtimestamp(moment, berlin):%Y-%m-%d %H:%M:%S},000 INFO {moment}\n".encode()
+        for moment in moments
+    ]
+    for low in range(back - 3 * 3600, back + 3 * 3600, 1800):
+        expected = b"".join(
+            line for moment, line in zip(moments, lines, strict=True) if low <= moment <= low + 3000
+        )
+        assert cut(python, b"".join(lines), low * NANOSECONDS, (low + 3000) * NANOSECONDS) == expected
+
+
+def test_a_log_that_goes_on_in_another_format_is_read_on() -> None:
+    """Its writer was told to write JSON from now on."""
+    text = b"".join(head(second * 1000) + b"x" * 80 + b"\n" for second in range(600))
+    stamps = [datetime.fromtimestamp(START // NANOSECONDS + second, CST) for second in range(600, 1800)]
+    lines = [
+        f'{{"level":"INFO","time":"{stamp:%Y/%m/%d %H:%M:%S}.000 +08:00","m":1}}\n'.encode()
+        for stamp in stamps
+    ]
+    kept = cut(UNIFIED, text + b"".join(lines), at(900_000), at(1_000_000), [len(text), 20_000, 20_000])
+    assert kept == b"".join(lines[300:401])
+
+
+def test_a_long_preamble_is_left_out_and_counted() -> None:
+    taker = Cut(UNIFIED, at(0), at(1000))
+    kept = [piece for _ in range(20) for piece in taker.feed(b"a line without a time\n" * 4000)]
+    kept += [*taker.feed(head(0) + b"\n"), *taker.finish()]
+    assert taker.left_out > PREAMBLE
+    assert len(b"".join(kept)) + taker.left_out == 20 * 4000 * 22 + len(head(0)) + 1
+    assert b"".join(kept).endswith(head(0) + b"\n")
+
+
+def test_pieces_well_inside_the_window_are_taken_as_they_are() -> None:
+    """Nothing is looked at between their first and their last entry; beside the edges everything is."""
+    lines = [head(second * 1000) + b"x" * 200 + b"\n" for second in range(0, 20_000)]
+    data = b"".join(lines)
+    assert len(data) > 16 * TRUSTED
+    kept = cut(UNIFIED, data, at(1_000_000), at(19_000_500), [2 * TRUSTED] * 16)
+    assert kept == b"".join(lines[1000:19_001])
+
+
+def test_a_clock_that_is_put_back_far_within_the_window_is_noticed() -> None:
+    times = [*range(0, 10_000), *range(-20_000, -10_000), *range(10_000, 20_000)]
+    lines = [head(second * 1000) + b"x" * 200 + b"\n" for second in times]
+    kept = cut(UNIFIED, b"".join(lines), at(0), at(30_000_000), [2 * TRUSTED] * 30)
+    assert kept == b"".join(line for second, line in zip(times, lines, strict=True) if second >= 0)
+
+
+def test_it_tells_the_first_and_last_time_and_the_longest_silence() -> None:
+    times = [0, 60, 120, 120 + SILENCE // NANOSECONDS, 5000, 5001]
+    taker = Cut(UNIFIED, at(60_000), at(5_000_000))
+    for second in times:
+        taker.feed(head(second * 1000) + b"\n")
+    taker.finish()
+    assert taker.seen is not None
+    assert (taker.seen.first, taker.seen.last) == (at(60_000), at(5_000_000))
+    assert taker.seen.silence == (at((120 + SILENCE // NANOSECONDS) * 1000), at(5_000_000))
+
+
+def test_it_tells_from_when_on_there_is_room_for_it() -> None:
+    lines = [head(second * 1000) + b"x" * 200 + b"\n" for second in range(4000)]
+
+    def newest(room: int) -> tuple[int, int, int]:
+        taker = Cut(UNIFIED, at(0), at(10_000_000), room=room)
+        for number in range(0, 4000, 500):
+            taker.feed(b"".join(lines[number : number + 500]))
+        taker.finish()
+        return (*taker.newest(), taker.kept)
+
+    low, before, kept = newest(100_000)
+    rest = cut(UNIFIED, b"".join(lines), low, at(10_000_000))
+    assert 97_000 < len(rest) <= 100_000
+    assert before + len(rest) == kept
+    assert newest(kept)[:2] == (at(0), 0)
+    assert newest(1)[:2] == (at(10_000_000) + 1, kept)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from clinic.formats.cut import Cut
 from clinic.formats.moment import NANOSECONDS, Clock
-from clinic.formats.search import Tuning, find, survey
+from clinic.formats.search import Tuning, find, measure, newest, survey
 from clinic.units import KIB
 
 START = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp()) * NANOSECONDS
@@ -90,7 +92,7 @@ def _log(steps: Sequence[tuple[int, int, bytes]]) -> list[Entry]:
     return entries
 
 
-@given(st.lists(_STEPS, max_size=150), st.integers(-5000, 300_000), st.integers(0, 100_000))
+@given(st.lists(_STEPS, min_size=20, max_size=150), st.integers(-5000, 300_000), st.integers(0, 100_000))
 def test_nothing_is_lost_of_a_log_that_is_out_of_order_by_less_than_the_slack(
     steps: list[tuple[int, int, bytes]], low: int, length: int
 ) -> None:
@@ -99,7 +101,7 @@ def test_nothing_is_lost_of_a_log_that_is_out_of_order_by_less_than_the_slack(
     assert taken(data, at(low), at(low + length), SMALL) == wanted(entries, low, low + length)
 
 
-@given(st.lists(_STEPS, max_size=150), st.integers(-5000, 300_000), st.integers(0, 100_000))
+@given(st.lists(_STEPS, min_size=20, max_size=150), st.integers(-5000, 300_000), st.integers(0, 100_000))
 def test_what_is_found_begins_and_ends_at_an_entry(
     steps: list[tuple[int, int, bytes]], low: int, length: int
 ) -> None:
@@ -170,3 +172,91 @@ def test_few_rounds_and_little_more_than_the_window_is_read() -> None:
     assert disk.rounds <= 6
     assert exact <= end - start <= exact + 20 * KIB
     assert disk.bytes < 256 * 512 + 64 * KIB
+
+
+@given(st.lists(_STEPS, min_size=20, max_size=120), st.integers(-5000, 300_000), st.integers(0, 100_000))
+def test_what_is_measured_is_what_is_kept_where_it_says_that_it_is_exact(
+    steps: list[tuple[int, int, bytes]], low: int, length: int
+) -> None:
+    entries = _log(steps)
+    data = b"".join(data for _, data in entries)
+    found = survey(Disk(data), len(data), Clock(), SMALL)
+    ordered = all(earlier[0] <= later[0] for earlier, later in pairwise(entries))
+    if found.entries is not None and ordered:
+        size, exact = measure(found, Disk(data), at(low), at(low + length))
+        kept = len(wanted(entries, low, low + length))
+        assert size == kept if exact else size >= kept
+
+
+def test_measuring_reads_nothing_of_the_middle() -> None:
+    disk = Disk(DAY_BYTES)
+    found = survey(disk, len(DAY_BYTES), Clock(), MIDDLE)
+    assert measure(found, disk, at(10_000_000), at(80_000_000)) == (
+        len(wanted(DAY, 10_000_000, 80_000_000)),
+        True,
+    )
+    assert disk.bytes < len(DAY_BYTES) // 2
+    assert measure(found, disk, at(-10_000), at(100_000_000)) == (len(DAY_BYTES), True)
+    assert measure(found, disk, at(100_000_000), at(200_000_000)) == (0, True)
+    assert measure(found, disk, at(-20_000_000), at(-10_000_000)) == (0, True)
+
+
+def test_lines_before_the_first_entry_are_measured_with_it() -> None:
+    data = b"\0" * 100 + b"a banner\n" + DAY_BYTES
+    found = survey(Disk(data), len(data), Clock(), MIDDLE)
+    size = len(b"a banner\n") + len(wanted(DAY, 0, 50_000_000))
+    assert measure(found, Disk(data), at(-1000), at(50_000_000)) == (size, True)
+    assert len(taken(data, at(-1000), at(50_000_000), MIDDLE)) == size
+
+
+def test_the_newest_part_is_found_from_its_size() -> None:
+    found = survey(Disk(DAY_BYTES), len(DAY_BYTES), Clock(), MIDDLE)
+    whole = len(wanted(DAY, 20_000_000, 60_000_000))
+    low, before = newest(found, Disk(DAY_BYTES), at(20_000_000), at(60_000_000), 50_000)
+    rest = taken(DAY_BYTES, low, at(60_000_000), MIDDLE)
+    assert 49_000 < len(rest) <= 50_000
+    assert before + len(rest) == whole
+    assert newest(found, Disk(DAY_BYTES), at(20_000_000), at(60_000_000), whole) == (at(20_000_000), 0)
+
+
+def test_a_format_that_changes_in_the_middle_is_noticed_by_the_probes() -> None:
+    """What was written as JSON is found although the file begins as text."""
+    day = datetime.fromtimestamp(START // NANOSECONDS, timezone.utc)
+    stamps = [day + timedelta(seconds=second) for second in range(90_000, 100_000, 5)]
+    lines = [
+        f'{{"level":"INFO","time":"{one:%Y/%m/%d %H:%M:%S}.000 +00:00","m":1}}\n'.encode() for one in stamps
+    ]
+    data = DAY_BYTES + b"".join(lines)
+    assert taken(data, at(95_000_000), at(96_000_000), MIDDLE) == b"".join(lines[1000:1201])
+
+
+def test_an_hour_that_is_there_twice_is_found_whole() -> None:
+    """The two hours are told apart from what is before them, so that is read as well."""
+    berlin = ZoneInfo("Europe/Berlin")
+    back = int(datetime(2026, 10, 25, 1, tzinfo=timezone.utc).timestamp())
+    moments = range(back - 43_200, back + 43_200, 20)
+    lines = [
+        f"{datetime.fromtimestamp(moment, berlin):%Y-%m-%d %H:%M:%S},000 INFO {moment} {'x' * 60}\n".encode()
+        for moment in moments
+    ]
+    data = b"".join(lines)
+    found = survey(Disk(data), len(data), Clock(berlin), MIDDLE)
+    assert found.entries is not None
+    for low in (back - 5400, back - 1800, back + 600, back + 3000, back + 7200):
+        start, end = find(found, Disk(data), low * NANOSECONDS, (low + 900) * NANOSECONDS)
+        cut = Cut(found.entries, low * NANOSECONDS, (low + 900) * NANOSECONDS)
+        kept = b"".join([*cut.feed(data[start:end]), *cut.finish()])
+        assert kept == b"".join(
+            line for moment, line in zip(moments, lines, strict=True) if low <= moment <= low + 900
+        )
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"no times\n" * 10_000, b"\0" * 100_000])
+def test_a_file_without_times_is_in_no_format(data: bytes) -> None:
+    assert survey(Disk(data), len(data), Clock(), SMALL).entries is None
+
+
+def test_the_last_entries_are_seen_behind_a_hole() -> None:
+    """A file that was truncated while its writer kept its place begins with zeros."""
+    data = b"\0" * 300_000 + b"".join(data for _, data in DAY[:50])
+    assert taken(data, at(0), at(500_000), SMALL) == wanted(DAY, 0, 500_000)

@@ -34,8 +34,8 @@ HOUR = 3600
 class SomeDoors(Doors, Protocol):
     """What the fixture `doors` gives."""
 
-    window: Window
-    deadline: Deadline
+    window: Window  # pyright: ignore[reportIncompatibleMethodOverride] # the test sets it
+    deadline: Deadline  # pyright: ignore[reportIncompatibleMethodOverride] # the test sets it
     done: list[Ran]
 
 

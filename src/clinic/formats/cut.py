@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from clinic.formats.entries import Entries, Mark, Scan
@@ -54,8 +55,11 @@ class Cut:
     but for leading NUL bytes.
     """
 
-    def __init__(self, entries: Entries, low: int, high: int) -> None:
-        """Keeps the entries from `low` to `high`, nanoseconds since 1970, both included."""
+    def __init__(self, entries: Entries, low: int, high: int, *, room: int = 0) -> None:
+        """Keeps the entries from `low` to `high`, nanoseconds since 1970, both included.
+
+        With `room` it finds out from when on there are no more than so many bytes: `newest` tells it in the end.
+        """
         self._entries = entries
         self._low, self._high = low, high
         self._zone = b""
@@ -66,7 +70,8 @@ class Cut:
         self._keeping: bool | None = None
         self._preamble = bytearray()
         self._now: int | None = None
-        self._coverage = Coverage(entries)
+        self._room = room
+        self._coverage = Coverage(entries, room)
         self.left_out = 0
         """Bytes before the first kept entry that go with it and were too many to hold."""
         self.kept = 0
@@ -77,11 +82,11 @@ class Cut:
         """Of what was kept; None while nothing was."""
         return self._coverage.seen
 
-    def newest(self, room: int) -> tuple[int, int]:
+    def newest(self) -> tuple[int, int]:
         """From when on there are at most `room` bytes to the end of what was kept, and how many are before that."""
-        if self.kept <= room:
+        if self.kept <= self._room:
             return self._low, 0
-        return self._coverage.later(self.kept - room) or (self._high + 1, self.kept)
+        return self._coverage.step_from(self.kept - self._room) or (self._high + 1, self.kept)
 
     def feed(self, data: bytes) -> list[bytes]:
         """The next bytes of the log; those of them, and of what was held back, that are to be kept."""
@@ -203,27 +208,41 @@ def resolve(mark: Mark, before: int | None) -> int:
 class Coverage:
     """Collects when the entries of a log were written, from no more of them than it takes."""
 
-    def __init__(self, entries: Entries) -> None:
+    def __init__(self, entries: Entries, room: int = 0) -> None:
+        """With `room` it remembers where some of the entries in the last so many bytes begin."""
         self.entries = entries
         """How the log is read."""
         self.seen: Seen | None = None
         """What was found so far."""
         self._now: int | None = None
-        self._steps: list[tuple[int, int]] = []
+        self._room = room
+        self._steps: deque[tuple[int, int]] = deque()
 
     def note(self, piece: bytes, first: Mark, last: Mark, offset: int) -> None:
         """The next bytes, at `offset` in what was kept of the log, with the first and the last entry in them."""
         self._one(first)
-        self._steps.append((offset + first.at, self._now or first.time))
-        if last.time - first.time >= SILENCE or last.time != last.latest:
-            for mark in self.entries.all(piece, first.at + 1, line_start=False):
+        if self._room or last.time - first.time >= SILENCE or last.time != last.latest:
+            self._step(offset + first.at)
+            for mark in self.entries.all(piece, first.at + 1, line_start=False, final=True):
                 self._one(mark)
+                self._step(offset + mark.at)
         elif last.at != first.at:
             self._one(last)
 
-    def later(self, offset: int) -> tuple[int, int] | None:
+    def step_from(self, offset: int) -> tuple[int, int] | None:
         """When the first entry known to begin at `offset` or later was written, and where it begins."""
         return next(((time, at) for at, time in self._steps if at >= offset), None)
+
+    def _step(self, at: int) -> None:
+        """Remember an entry, one for each 64th of the room: of what is before the last so many bytes, none."""
+        if (
+            self._room
+            and self._now is not None
+            and (not self._steps or at - self._steps[-1][0] >= self._room // 64)
+        ):
+            self._steps.append((at, self._now))
+        while self._steps and self._steps[0][0] < at - self._room:
+            self._steps.popleft()
 
     def _one(self, mark: Mark) -> None:
         before, now = self._now, resolve(mark, self._now)

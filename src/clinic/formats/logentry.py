@@ -35,7 +35,7 @@ class Level(str, enum.Enum):
 _WORDS = {
     Level.TRACE: "trace t",
     Level.DEBUG: "debug dbug d",
-    Level.INFO: "info information notice note system i n",
+    Level.INFO: "info information notice note system log i n",
     Level.WARN: "warn warning w",
     Level.ERROR: "error eror err e",
     Level.FATAL: "fatal critical crit panic dpanic emerg alert c f",

@@ -24,7 +24,7 @@ _MONTH = rb"(?P<M>0[1-9]|1[0-2])"
 _DAY = rb"(?P<D>0[1-9]|[12]\d|3[01])"
 _TIME = rb"(?P<h>[01]\d|2[0-3]):(?P<m>[0-5]\d):(?P<s>[0-5]\d|60)"
 _FRACTION = rb"(?:[.,](?P<f>\d{1,9}))?"
-_ZONE = rb"(?P<z>Z|[+-]\d\d:?\d\d)"
+_ZONE = rb"(?P<z>Z|UTC|[+-]\d\d:?\d\d)"
 
 
 def _date(separator: bytes) -> bytes:
@@ -119,7 +119,7 @@ FORMATS = (
         "syslog",
         (
             Head(
-                rb"(?P<B>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?P<D>[ 12]\d|3[01]) " + _TIME
+                rb"(?P<B>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?P<D>[ 0-2]\d|3[01]) " + _TIME
                 + rb" [^\s:\0]{1,255} (?=\S)"
             ),
         ),

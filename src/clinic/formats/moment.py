@@ -92,8 +92,8 @@ def _fraction(digits: bytes | None) -> int:
 
 @lru_cache(maxsize=64)
 def offset_of(zone: bytes) -> int:
-    """Seconds that `Z`, `+08:00` or `+0800` is ahead of UTC."""
-    if zone == b"Z":
+    """Seconds that `Z`, `UTC`, `+08:00` or `+0800` is ahead of UTC."""
+    if zone in (b"Z", b"UTC"):
         return 0
     digits = zone[1:].replace(b":", b"")
     seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60

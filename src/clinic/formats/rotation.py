@@ -46,31 +46,46 @@ def overlapping(firsts: Sequence[Callable[[], int | None]], low: int, high: int)
     Each of `firsts` tells when the first entry of a file was written, or None when it has none with a time; few are
     asked for. All files are given where the times that were seen are not in order.
     """
-    count = len(firsts)
-    times: dict[int, int] = {}
-
-    def known(number: int, end: int) -> int | None:
-        for place in range(number, min(end, number + _NEIGHBOURS)):
-            time = times[place] if place in times else firsts[place]()
-            if time is not None:
-                times[place] = time
-                return place
-        return None
-
-    def below(bound: int) -> int | None:
-        """How many files begin at `bound` or earlier."""
-        start, end = 0, count
-        while start < end:
-            middle = (start + end) // 2
-            place = known(middle, end)
-            if place is None:
-                return None
-            start, end = (place + 1, end) if times[place] <= bound else (start, middle)
-        return start
-
-    begin, end = below(low), below(high)
-    seen = [times[place] for place in sorted(times)]
-    if begin is None or end is None or seen != sorted(seen):
-        return range(count)
+    search = _Search(firsts)
+    begin, end = search.after(low), search.after(high)
+    if begin is None or end is None or not search.in_order:
+        return range(len(firsts))
+    while end < len(firsts) and search.first(end) is None:
+        end += 1
     # The last file that begins before the window may reach into it.
     return range(max(0, begin - 1), end)
+
+
+class _Search:
+    """What is known of the files so far."""
+
+    def __init__(self, firsts: Sequence[Callable[[], int | None]]) -> None:
+        self._firsts = firsts
+        self._known: dict[int, int | None] = {}
+
+    def first(self, number: int) -> int | None:
+        """When the first entry of a file was written."""
+        if number not in self._known:
+            self._known[number] = self._firsts[number]()
+        return self._known[number]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the times that were seen are."""
+        seen = [time for _, time in sorted(self._known.items()) if time is not None]
+        return seen == sorted(seen)
+
+    def after(self, bound: int) -> int | None:
+        """The number after the last file that begins at `bound` or earlier; None where that can't be told."""
+        start, end = 0, len(self._firsts)
+        while start < end:
+            middle = (start + end) // 2
+            near = range(middle, min(end, middle + _NEIGHBOURS))
+            place = next((number for number in near if self.first(number) is not None), None)
+            if place is None and near.stop < end:
+                return None
+            if place is None or (self.first(place) or 0) > bound:
+                end = middle
+            else:
+                start = place + 1
+        return start

@@ -19,7 +19,7 @@ from clinic.source.base import Chunk, Doors, Estimate, Part, Ran, Source
 from clinic.source.logfile import LogFile, Wanted
 from clinic.source.logfiles import FEW, LISTED, Log, look_at, look_for, reaching
 from clinic.source.patterns import require_words
-from clinic.units import KIB, plural
+from clinic.units import KIB, human_size, plural
 
 STALL = 30.0
 """Seconds without a byte after which a file counts as stuck: a dead file server."""
@@ -119,6 +119,8 @@ class _Trail:
         """Whether all files that were read tell times."""
         self.gone: list[str] = []
         """Files that were not there any more."""
+        self.narrowed = 0
+        """Bytes of the window that there was no room for."""
         self.read: set[str] = set()
         """Names, without endings of compression, of those that were read to their end."""
 
@@ -249,6 +251,7 @@ class _Reading:
     def _done(self, trail: _Trail, file: LogFile, taken: int) -> str:
         """Note what was read of a file to its end, and what the record says of it."""
         trail.read.add(unpacked(file.path))
+        trail.narrowed += file.narrowed
         entries = file.survey.entries
         if entries is None:
             trail.timed = False
@@ -296,6 +299,13 @@ class _Reading:
             yield (
                 Reason.SOME_FILES,
                 f"only the {limit} of {len(trail.files)} files that changed last were taken",
+            )
+        if trail.narrowed:
+            facts = told(trail.seen) if trail.seen is not None else "nothing"
+            left = human_size(trail.narrowed)
+            yield (
+                Reason.OVER_BUDGET,
+                f"only the newest part was taken, {left} before it were left out: {facts}",
             )
         lost = [path for path in trail.gone if unpacked(path) not in trail.read]
         if lost:

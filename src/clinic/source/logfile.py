@@ -72,6 +72,8 @@ class LogFile:
         self._survey: Survey | None = None
         self.cut: Cut | None = None
         """What cut it, once it was read."""
+        self.narrowed = 0
+        """Bytes of the window that were left out since there was no room for them."""
 
     def __enter__(self) -> Self:
         return self
@@ -184,26 +186,27 @@ class LogFile:
         if self.survey.entries is None:
             return self._untimed(min(UNTIMED, room) if room is not None else UNTIMED)
         low, high = self._wanted.low, self._wanted.high
-        low, missing = self._later(self.survey.entries, room) if room is not None else (low, 0)
+        if room is not None:
+            low, self.narrowed = self._later(self.survey.entries, room)
         self.cut = Cut(self.survey.entries, low, high)
         if self.packing is not None:
-            return self._timed(self.cut, self._plain(), missing)
+            return self._timed(self.cut, self._plain())
         start, end = find(self.survey, self._read, low, high)
-        return self._timed(self.cut, self._stored(start, end), missing)
+        return self._timed(self.cut, self._stored(start, end))
 
     def _later(self, entries: Entries, room: int) -> tuple[int, int]:
         """From when on there is room for what is wanted, and how many bytes are before that."""
         low, high = self._wanted.low, self._wanted.high
         if self.packing is None and self.survey.ordered and not self.survey.small:
             return newest(self.survey, self._read, low, high, room)
-        cut = Cut(entries, low, high)
+        cut = Cut(entries, low, high, room=room)
         for _ in self._kept(cut, self._plain()):
             pass
-        return cut.newest(room)
+        return cut.newest()
 
-    def _timed(self, cut: Cut, data: Iterable[bytes], missing: int) -> Iterator[Chunk]:
-        if missing:
-            yield Gap(missing)
+    def _timed(self, cut: Cut, data: Iterable[bytes]) -> Iterator[Chunk]:
+        if self.narrowed:
+            yield Gap(self.narrowed)
         gap = False
         for piece in self._kept(cut, data):
             if cut.left_out and not gap:
