@@ -33,6 +33,7 @@ RUNS = {
     "collect": ["collect", "local", "-y", "-o", "NEW"],
     "collectors": ["collectors"],
     "doctor": ["doctor"],
+    "drift": ["drift", "BUNDLE"],
     "inspect": ["inspect", "BUNDLE"],
     "seal": ["seal", "BUNDLE"],
     "verify": ["verify", "BUNDLE"],

@@ -20,6 +20,7 @@ COMMANDS = {
     "collect": "Collect a bundle from a cluster or this machine.",
     "collectors": "List what can be collected, and what each item reads.",
     "doctor": "Say what this account can and can't collect here, and the fix.",
+    "drift": "Show which settings in a bundle differ: file against running, instance against instance.",
     "inspect": "Show what is inside a bundle, what is missing, and why.",
     "seal": "Seal a bundle whose run was cut short.",
     "verify": "Check that a bundle is exactly what its manifest says.",
