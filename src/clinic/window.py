@@ -11,6 +11,7 @@ from clinic.units import human_duration, parse_duration
 
 DEFAULT_LENGTH = timedelta(hours=2)
 _FORMS = "write RFC 3339 (2026-11-25T10:00:00+08:00), a date, 'now', -4h or '2 hours ago'"
+_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1970, 9000))
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _EPOCH = re.compile(r"^@(\d+(?:\.\d+)?)$")
 _ZONE_GAP = re.compile(r"\s+([+-]\d{2}:?\d{2}|Z)$")
@@ -57,12 +58,10 @@ def parse_moment(text: str, now: datetime, *, day_end: bool = False) -> datetime
     A bare date is its first moment, or its last when `day_end`. Raises `UsageError`.
     """
     try:
-        moment = _moment(text, now, day_end)
+        moment = _moment(text, now, day_end).astimezone(timezone.utc)
         # Everything that is done with it later has to stay inside the calendar.
-        (
-            moment.astimezone(timezone.utc) - 2 * DEFAULT_LENGTH,
-            moment.astimezone(timezone.utc) + 2 * DEFAULT_LENGTH,
-        )
+        if not _FIRST < moment < _LAST:
+            raise OverflowError
         return moment
     except (OverflowError, OSError) as error:
         raise UsageError(f"{text!r} is outside the calendar", hint=_FORMS) from error

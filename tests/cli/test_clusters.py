@@ -310,7 +310,7 @@ def test_a_resumed_run_finds_the_same_cluster(
     assert clinic(*only(collector)).code != 0
     flag.write_text("now")
     deploy("test")
-    ended = clinic("collect", "--resume", "bundle")
+    ended = clinic("collect", "--resume", "bundle", "--collector", collector)
     assert ended.code == 0, ended.err
     assert Bundle.open(tmp_path / "bundle").manifest.run.cluster.name == "prod"
     assert clinic("collect", "prod", "--resume", "bundle").code == 2

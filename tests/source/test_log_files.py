@@ -16,6 +16,7 @@ import pytest
 from clinic.deadline import Deadline
 from clinic.errors import ItemError, Partial
 from clinic.formats.coverage import read_told
+from clinic.host.base import Reader
 from clinic.host.local import LocalHost
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Gap, Ran, Source
@@ -100,7 +101,7 @@ class CountingHost(LocalHost):
 
     opened = 0
 
-    def open(self, path: str, deadline: Deadline):  # type: ignore[no-untyped-def]
+    def open(self, path: str, deadline: Deadline) -> Reader:
         self.opened += 1
         return super().open(path, deadline)
 
@@ -366,3 +367,40 @@ def test_nothing_is_declared_without_a_log() -> None:
         LogWindow("here", ())
     assert isinstance(LogWindow("here", ("/a",)).narrow(5), LogWindow)
     assert LogWindow("here", ("/a",)).narrow(5).narrow(9) == LogWindow("here", ("/a",), room=5)
+
+
+def test_a_directory_that_may_not_be_read_is_on_record_beside_what_was(place: Path, doors: SomeDoors) -> None:
+    """One log of two is elsewhere, where another could lead a reader astray."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can play several users")
+    (place / "a").mkdir()
+    (place / "b").mkdir()
+    written(place / "a" / "tidb.log", entries(HOUR, 2 * HOUR), 2 * HOUR)
+    written(place / "b" / "other.log", entries(HOUR, 2 * HOUR), 2 * HOUR)
+    os.chown(place / "b", 65534, 65534, follow_symlinks=False)
+    (place / "c").symlink_to(place / "b")
+    os.lchown(place / "c", 65534, 65534)
+    parts, error = read(of(place / "a" / "tidb.log", place / "c" / "other.log"), doors)
+    assert list(parts) == ["tidb.log"]
+    assert error is not None
+    assert error.reason in (Reason.UNSAFE, Reason.NOT_PERMITTED)
+
+
+def test_narrowing_is_not_taken_for_silence(log: Path, doors: SomeDoors) -> None:
+    written(log, entries(0, 2 * HOUR), 2 * HOUR)
+    _, error = read(of(log, silence=600.0, started=started(-HOUR), running=True).narrow(2000), doors)
+    assert error is not None
+    assert error.reason is Reason.OVER_BUDGET
+    assert "silent" not in error.message
+
+
+def test_a_log_whose_name_is_new_when_its_turn_comes_is_not_lost(log: Path, doors: SomeDoors) -> None:
+    written(log.with_name("tidb.log.9"), entries(HOUR, HOUR + 60), HOUR + 60)
+    written(log, entries(HOUR + 60, 2 * HOUR), 2 * HOUR)
+    got: dict[str, bytes] = {}
+    for part in of(log).open(doors):
+        got[Path(part.name).name] = b"".join(chunk for chunk in part.chunks if isinstance(chunk, bytes))
+        if log.exists():
+            log.rename(log.with_name("tidb-2026-11-24T14-00-00.000.log"))
+    assert got["tidb-2026-11-24T14-00-00.000.log"] == entries(HOUR + 60, 2 * HOUR)
+    assert got["tidb.log"] == b""

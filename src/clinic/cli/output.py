@@ -15,8 +15,10 @@ import click
 _TURNING = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
 """Characters that turn the direction of writing or break a line: a name could be made to look like another."""
 
-_HARMLESS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_HARMLESS |= {code: f"\\u{code:04x}" for code in _TURNING}
+_HARMLESS = {
+    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))},
+    **{code: f"\\u{code:04x}" for code in _TURNING},
+}
 _HARMLESS_LINE = {code: text for code, text in _HARMLESS.items() if code not in (9, 10)}
 
 COLOURS = {"ok": "green", "partial": "yellow", "skipped": "bright_black"}
