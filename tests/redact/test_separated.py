@@ -111,3 +111,12 @@ def test_a_gap_before_anything_else_leaves_nothing_uncertain(redactor: Redactor)
         out = stream.gap(9) + stream.feed(tail) + stream.finish()
         assert b"secret" not in out
         assert out.endswith(b"C=d" + tail[-1:])
+
+
+def test_user_and_password_of_a_program_that_is_not_known(redactor: Redactor) -> None:
+    """What looks random behind a user's name is a password; groups and ports are not."""
+    before = ("loader", "-uroot:ZqSecret1", "-u", "root:ZqSecret2", "-u", "app", "-p", "ZqSecret3", "-x")
+    after = ("loader", "-uroot:***", "-u", "root:***", "-u", "app", "-p", "***", "-x")
+    assert redactor.argv(before) == after
+    for kept in (("docker", "run", "-u", "app:staff", "-p", "8080:80"), ("x", "-u", "root", "-p", "4000")):
+        assert redactor.argv(kept) == kept

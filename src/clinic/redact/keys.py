@@ -23,6 +23,7 @@ _OF_KEY = (
 NOUN = (
     r"(?i:pass(?:w(?:or)?[dt]s?|phrases?|codes?)?|pwds?|pw|secrets?|tokens?|credentials?"
     rf"|(?:{_OF_KEY})[_.\- ]?keys?(?:[_.\-]?id)?|authentication_string|snmp[_.\- ]?community|密码|口令"
+    r"|jsessionid|phpsessid|asp\.net_sessionid|grafana_session"
     r"|requirepass|masterauth|securejsondata|stringdata|httpheadervalue)"
 )
 """RE2: the end of a key that may name a secret; `kind_of` then decides over the whole key."""
@@ -85,6 +86,8 @@ _NOT_TOKENS = frozenset(
     "page continuation continue next cluster replayer resume lock fencing max min num number total count available "
     "used prompt completion burst refill fill unexpected invalid near start end current last".split()
 )
+_SESSIONS = frozenset("jsessionid phpsessid aspnetsessionid grafanasession".split())
+_HEADER_TOKENS = frozenset([("private", "token"), ("job", "token"), ("deploy", "token")])
 _CONTAINERS = frozenset("securejson stringdata credentials secrets passwords".split())
 _GLUED_PASSWORD = re.compile(
     r".*(?:password|passwords|passwd|passwds|passphrase|passcode|passwort|requirepass|masterauth)$"
@@ -99,7 +102,8 @@ _SURE_KEYS = frozenset("secret private access api auth account shared encryption
 @lru_cache(maxsize=4096)
 def kind_of(key: bytes) -> Kind | None:
     """What the value under `key` is, None where it is no secret."""
-    words = [word.lower() for word in _WORDS.findall(key[-LONGEST_KEY:].decode("utf-8", "replace"))]
+    name = key[-LONGEST_KEY:].rpartition(b"/")[2].decode("utf-8", "replace")
+    words = [word.lower() for word in _WORDS.findall(name)]
     while (
         len(words) > 1
         and (words[-1].isdigit() or words[-1] in _NO_CHANGE)
@@ -136,9 +140,18 @@ def _password(words: list[str], glued: str) -> Kind | None:
 
 
 def _token(words: list[str]) -> Kind | None:
+    if "".join(words) in _SESSIONS:
+        return Kind.TOKEN
     if not words[-1].endswith(("token", "tokens")):
         return None
+    if _is_header(words) or tuple(words) in _HEADER_TOKENS:
+        return Kind.SECRET
     return None if _NOT_TOKENS.intersection(words[-2:-1]) else Kind.TOKEN
+
+
+def _is_header(words: list[str]) -> bool:
+    """`X-Vault-Token`: a header's name is no word of a sentence, so a short value counts."""
+    return words[0] == "x" and len(words) > 2 and not _NOT_TOKENS.intersection(words[-2:-1])
 
 
 def _secret(words: list[str], glued: str) -> Kind | None:
@@ -158,7 +171,9 @@ def _key(words: list[str], glued: str) -> Kind | None:
     match = _GLUED_KEY.match(glued)
     if match is None or not words[-1].endswith(("key", "keys", "id")):
         return None
-    return Kind.KEY if match[1] in _SURE_KEYS else Kind.SOFT_KEY
+    if match[1] not in _SURE_KEYS:
+        return Kind.SOFT_KEY
+    return Kind.SECRET if _is_header(words) else Kind.KEY
 
 
 _HARMLESS = re.compile(

@@ -35,6 +35,7 @@ _OPTIONS = (
     Option("w", r"ldap(?:search|modify|add|delete|whoami|compare|passwd)", spaced=True),
     Option("a", r"(?:redis|valkey|keydb)-(?:cli|benchmark)", spaced=True),
     Option("uU", r"curl|etcdctl|wget", spaced=True, userinfo=":"),
+    Option("b", r"curl", spaced=True, userinfo="="),
     Option("U", r"smbclient|rpcclient|net", spaced=True, userinfo="%"),
     Option("P", r"unzip|zip|ipmitool", spaced=True),
     Option("cAX", r"snmp(?:walk|get|bulkwalk|bulkget|set|trap|inform)", spaced=True),

@@ -61,7 +61,7 @@ class Arguments(_Masker):
         start = argument[: len(argument) - len(bare)]
         if start:
             self._before, self._pending = b"", None
-        clean = self._pended(bare) or self._option(bare) or self._text(bare)
+        clean = self._pended(bare) or self._option(bare) or self._of_any_program(bare) or self._text(bare)
         self._before = (self._before + b" " + bare)[-2048:]
         return start + clean
 
@@ -71,6 +71,16 @@ class Arguments(_Masker):
             return None
         kind, separator = pending
         return self._after(b"", kind, separator, argument)
+
+    def _of_any_program(self, argument: bytes) -> bytes | None:
+        """`-u name:PW` and `-u name -p PW` of a program that is not known, which takes the words before it."""
+        words = self._before.split()
+        count = {b"-u": 1, b"-p": 3}.get(words[-1] if words else b"", 0)
+        if not count and argument[:2] != b"-u":
+            return None
+        lead = b" ".join([b"x", *words[len(words) - count :], b""])
+        clean = self._text(lead + argument)
+        return clean[len(lead) :] if clean.startswith(lead) else None
 
     def _after(self, lead: bytes, kind: Kind, separator: str, value: bytes) -> bytes | None:
         if separator:
@@ -82,7 +92,7 @@ class Arguments(_Masker):
 
     def _option(self, argument: bytes) -> bytes | None:
         name, sign, value = argument.partition(b"=")
-        kind = kind_of(name.lstrip(b"-"))
+        kind = kind_of(name.lstrip(b"-")) if b":" not in name else None
         if name in (b"--user", b"--proxy-user"):
             if sign:
                 return self._after(name + sign, Kind.PASSWORD, ":", value)

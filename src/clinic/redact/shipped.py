@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clinic.redact.commands import COMMANDS
 from clinic.redact.keys import NOUN, SUFFIX
 from clinic.redact.rules import Rule, RuleSet, Take
 from clinic.redact.shapes import SHAPES
@@ -11,7 +12,8 @@ _CLOSE = rf"((?:{QUOTE}){{1,2}}|&quot;|%22|)\]?"
 _NAMED = rf"[\w.\-]{{0,64}}{NOUN}{SUFFIX}"
 # A blank of SQL, also where the statement is inside a string that writes its line ends out, or has a comment.
 _BLANK = r"(?:\s|\\{1,7}[nrt])"
-_WS = rf"{_BLANK}{{1,32}}(?:/\*[^*]{{0,64}}\*/{_BLANK}{{0,16}})?"
+_COMMENT = rf"/\*[^*]{{0,64}}\*/{_BLANK}{{0,16}}"
+_WS = rf"(?:{_BLANK}{{1,32}}(?:{_COMMENT})?|{_COMMENT})"
 _MAY = rf"{_BLANK}{{0,16}}"
 _GAP = rf"{_BLANK}{{0,40}}"
 
@@ -131,6 +133,14 @@ _ADDRESSES = (
         ),
     ),
     Rule(
+        "share-userinfo",
+        "The same in an address without a scheme",
+        r"(?:\A|[\s\"'=(])(//[^\s:/@\"'<>\\?#]{1,64}:)[^\s\"'<>/@]{1,80}@\w",
+        Take.USERINFO,
+        masks=(("mount //user:hunter2@srv/share", "mount //user:***@srv/share"),),
+        keeps=("//server/share", "// user: a@b", "http://h:80/"),
+    ),
+    Rule(
         "url-userinfo-encoded",
         "The password in an address that is itself a parameter",
         r"((?i:%3A%2F%2F)[\w.+~\-]{0,128}(?i:%3A))",
@@ -168,8 +178,8 @@ _STATEMENTS = (
     Rule(
         "sql-identified",
         "The password in CREATE USER, ALTER USER and GRANT",
-        rf"(?i:\bidentified{_WS}(?:by{_WS}(?:password{_WS})?"
-        rf"|with{_WS}\\{{0,7}}[\"'`]?\w{{1,64}}\\{{0,7}}[\"'`]?{_WS}(?:by|as){_WS}))",
+        rf"(?i:\bidentified{_WS}(?:by(?:{_WS}(?:password(?:{_WS})?)?)?"
+        rf"|with{_WS}\\{{0,7}}[\"'`]?\w{{1,64}}\\{{0,7}}[\"'`]?{_WS}(?:by|as)(?:{_WS})?))",
         Take.QUOTED,
         masks=(
             ("create user u identified by 'S3cret!'", "create user u identified by '***'"),
@@ -177,6 +187,8 @@ _STATEMENTS = (
             ('[sql="create user u identified by \\"it\'s\\""]', '[sql="create user u identified by \\"***\\""]'),
             ("identified by 'it''s; a\\'b' require", "identified by '***' require"),
             ("IDENTIFIED WITH x AS 0x2441AB", "IDENTIFIED WITH x AS ***"),
+            ("IDENTIFIED/*a*/BY/**/'x1'", "IDENTIFIED/*a*/BY/**/'***'"),
+            ("identified by'x1'", "identified by'***'"),
         ),
         keeps=(
             "IDENTIFIED WITH 'mysql_native_password' AS '' REQUIRE NONE", "identified by ?", "is identified by the id",
@@ -217,60 +229,17 @@ _STATEMENTS = (
     ),
 )  # fmt: skip
 
-_COMMANDS = (
-    Rule(
-        "option",
-        "The word after a long option that takes a password",
-        rf"(?:\A|[\s\"'\x00,\[(=])(--?[\w.\-]{{0,40}}{NOUN})"
-        r"(?:[ \t]{1,16}|\x00|\\{0,7}[\"']\s{0,8},\s{0,80}|[\"']?[ \t]{0,8}\r?\n[ \t]{0,40}-[ \t]{1,8})",
-        Take.OPTION,
-        masks=(
-            ("mysqld --password hunter2 --port 1", "mysqld --password *** --port 1"),
-            ('["--password", "hunter2"]', '["--password", "***"]'),
-            ("- --password\n- hunter2\n", "- --password\n- ***\n"),
-        ),
-        keeps=("--password --user root", "--password string   Password to use", "--token-limit 5", "a - password incorrect"),
-    ),
-    Rule(
-        "client-option",
-        "A short option that carries a password, by the program before it",
-        r"[ \t\"'\x00,]-([pwaPUucAX])",
-        Take.CLIENT,
-        masks=(
-            ("mysql -uroot -pS3cret -h x", "mysql -uroot -p*** -h x"),
-            ('["mysql","-pS3cret","-h"]', '["mysql","-p***","-h"]'),
-            ("redis-cli -a hunter2 ping", "redis-cli -a *** ping"),
-            ("curl -s -u admin:hunter2 http://h", "curl -s -u admin:*** http://h"),
-        ),
-        keeps=("ssh -p22 h", "mkdir -p /data", "mysql -p test", "curl -u admin http://h", "ps -p1", "mysql -h x; cp -pr a b"),
-    ),
-    Rule(
-        "user-option",
-        "A user and password in one option",
-        r"--(?:proxy-)?user(?:=|[ \t]{1,8})\\{0,3}[\"']?[A-Za-z_][\w.@\-]{0,63}:",
-        Take.VALUE,
-        masks=(("etcdctl --user root:hunter2 get x", "etcdctl --user root:*** get x"),),
-        keeps=("mysqld --user=mysql --port=1", "docker run --user 1000:1000x x --user root:"),
-    ),
-    Rule(
-        "directive",
-        "A line of a configuration that has no sign between name and password",
-        r"(?:\A|[\s\"'/])(?i:requirepass|masterauth|auth_pass|bindpw|rootpw|rootbindpw)[ \t]{1,64}",
-        Take.VALUE,
-        masks=(("requirepass foobared1\n", "requirepass ***\n"),),
-        keeps=("# requirepass is not set\n", "bindpw \n"),
-    ),
-    Rule(
-        "netrc",
-        "The password of a machine in a netrc file",
-        r"\blogin[ \t]{1,8}\S{1,64}\s{1,64}password[ \t]{1,8}",
-        Take.VALUE,
-        masks=(("machine h login me password hunter2", "machine h login me password ***"),),
-        keeps=("login as root, password follows",),
-    ),
-)  # fmt: skip
-
 _HEADERS = (
+    Rule(
+        "mysql-temporary-password",
+        "The password that MySQL makes up for its first start and writes to its log",
+        r"(?i:\btemporary password is generated for) [^\s:]{1,128}: {1,4}(?P<secret>[^\s\"'\\])",
+        Take.RUN,
+        masks=(("A temporary password is generated for root@localhost: Zq:35x,!)\n",
+                "A temporary password is generated for root@localhost: ***\n"),),
+        keeps=("A temporary password is generated for root@localhost", "no temporary password is generated for x:"),
+        goes_on=r"[^\s\"'\\]",
+    ),
     Rule(
         "authorization",
         "The credentials of an HTTP request",
@@ -329,5 +298,5 @@ _PACKED = Rule(
     keeps=('{"start_key":"7480000000000000FF5F728000000000000001FA"}',),
 )  # fmt: skip
 
-SHIPPED = RuleSet("1", (*SHAPES, *_KEYS, *_ADDRESSES, *_STATEMENTS, *_COMMANDS, *_HEADERS, _PACKED))
+SHIPPED = RuleSet("1", (*SHAPES, *_KEYS, *_ADDRESSES, *_STATEMENTS, *COMMANDS, *_HEADERS, _PACKED))
 """What every run begins with. The version grows with every change of a rule."""

@@ -45,7 +45,18 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
         start = lowest + len(data[lowest:start].rstrip(_KEY_BYTES))
         quote, name = b"", data[start:closing]
     kind = kind_of(name)
+    if (
+        name == b"PASSWD"
+        and _SUDOERS_AFTER.match(data, after)
+        and _SUDOERS_BEFORE.search(view.before(start, 64))
+    ):
+        return None
     return _value_of(view, Key(name, kind, start, quote, data[sign:after], after)) if kind else None
+
+
+# `ALL=(root) PASSWD: /bin/ls`: a tag of sudoers, before the commands that it is about.
+_SUDOERS_BEFORE = Pattern(r"[)=,:][ \t]{0,16}\z")
+_SUDOERS_AFTER = Pattern(r"[ \t]{0,16}(?:!?/[\w.\-]+/[\w.\-]|ALL\b|sudoedit\b|[A-Z]+:)")
 
 
 def _value_of(view: View, key: Key) -> Opening | None:
@@ -217,6 +228,10 @@ _USAGE = frozenset(
 )
 
 
+# `export DB_PASSWORD DB_USER` exports both.
+_VARIABLE = Pattern(r"[A-Z]+(?:_[A-Z]+)+|\$\w+")
+
+
 def _option(view: View, hit: Hit) -> Opening | None:
     kind, own, start = _named(view, hit), quote_at(view, hit.end), hit.span(1)[0]
     if view.data[start + 1 : start + 2] != b"-" and option_of(
@@ -225,7 +240,7 @@ def _option(view: View, hit: Hit) -> Opening | None:
         # `mysql -password` is -p with the password `assword`.
         return opening(Kind.PASSWORD, until(view, start + 2, BARE_END), Where.ASSIGN)
     value = quoted(view, own[1], own[0]) if own else until(view, hit.end, BARE_END)
-    if kind is None or is_option(value.text) or value.text.lower() in _USAGE:
+    if kind is None or is_option(value.text) or value.text.lower() in _USAGE or _VARIABLE.full(value.text):
         return None
     if not is_secret(Kind.PASSWORD, value.text, Where.PROSE):
         return None
@@ -240,7 +255,9 @@ def _client(view: View, hit: Hit) -> Opening | None:
     flag, start = hit.span(1)
     option = option_of(view.before(hit.start + 1), view.data[flag:start])
     following = _NEXT_WORD.match(view.data, start)
-    if option is None or (following is not None and not option.spaced):
+    if option is None:
+        return _of_any_program(view, hit, view.data[flag:start])
+    if following is not None and not option.spaced:
         return None
     start = following.end() if following else start
     own = quote_at(view, start)
@@ -252,6 +269,24 @@ def _client(view: View, hit: Hit) -> Opening | None:
     if option.userinfo:
         value = _without_user(view, value, option.userinfo.encode())
     return opening(Kind.PASSWORD, value, Where.ASSIGN)
+
+
+_USER_BEFORE = Pattern(r"[ \t](?:-u[ \t]?|--user(?:name)?[= ])[A-Za-z_][\w.@\-]{0,63}\z")
+_USER_VALUE = Pattern(r"[ \t]?[\"']?[A-Za-z_][\w.@\-]{0,63}:")
+_WORD = Pattern(r"[ \t]{1,8}[\"']?")
+
+
+def _of_any_program(view: View, hit: Hit, flag: bytes) -> Opening | None:
+    """`-u name:PW` and `-u name -p PW`, where the last looks random: no group, port or file does."""
+    lead = None
+    if flag == b"u":
+        lead = _USER_VALUE.match(view.data, hit.end)
+    elif flag == b"p" and _USER_BEFORE.search(view.before(hit.start, 160)):
+        lead = _WORD.match(view.data, hit.end)
+    if lead is None:
+        return None
+    value = until(view, lead.end(), BARE_END)
+    return opening(Kind.PASSWORD, value, Where.ASSIGN) if looks_random(value.text, 8) else None
 
 
 def _without_user(view: View, value: Value, separator: bytes) -> Value:
