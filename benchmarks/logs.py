@@ -345,7 +345,7 @@ def main() -> None:
     made: Path = options.dir
     sizes = {"tidb.log": 2048, "tidb_slow_query.log": 1024}
     paths = [make(made / name, int(mib * MIB * options.scale)) for name, mib in sizes.items()]
-    scratch = Path(tempfile.mkdtemp(dir=options.dir))
+    scratch = Path(tempfile.mkdtemp(dir=made))
     try:
         for path in paths:
             for name in options.windows:
