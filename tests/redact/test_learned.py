@@ -203,3 +203,10 @@ def test_nothing_is_found_without_secrets() -> None:
 def test_no_form_is_so_short_that_it_would_hit_words() -> None:
     for secret in ("abcd", "p@ss", "1a2b3c"):
         assert min(len(form) for form in encodings(secret.encode())) >= 4
+
+
+@pytest.mark.parametrize("shown", [" ", "?", "\\n", "\\012", "#012", "^J"])
+def test_a_secret_with_a_line_end_is_found_in_a_table_of_processes(shown: str) -> None:
+    register = SecretRegister()
+    register.learn("ZqA one\nZqB two")
+    assert Redactor(register).text(f"1 ? x ZqA one{shown}ZqB two y") == "1 ? x *** y"

@@ -188,6 +188,12 @@ _NUMBER = re.compile(
 _PATH = re.compile(
     r"(?:~|\.{1,2}|\$\{?\w+\}?)?/[\w.@%+-]+(?:/[\w.@%+=,-]+)*/?|[A-Za-z]:\\.*|[\w./@%+-]+\.(?:pem|key|crt|cer|cert|pub|p12|pfx|jks|json|ya?ml|toml|cnf|conf|txt|zip)"
 )
+# `<Zq1Secret>` is no placeholder: those are words.
+_IN_BRACKETS = re.compile(r"<(?=\D*\d)(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[^<>\s_-]{6,64}>?")
+# A first directory of capitals and digits is none that a system or a person makes for keys.
+_ODD_PATH = re.compile(
+    r"/(?!(?:Users|Library|Applications|System|Volumes)/)(?=[^/]*[A-Z])(?=[^/]*[a-z0-9])[\w+=-]{4,}(?:/[\w+=-]+)*/?"
+)
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}")
 _OPAQUE = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[\w\-.+/=~!@#$%^&*]+")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,20}://")
@@ -207,6 +213,8 @@ def is_secret(kind: Kind, value: bytes, where: Where) -> bool:
     """
     text = value.decode("utf-8", "replace").strip()
     if text == MASK:
+        return True
+    if _IN_BRACKETS.fullmatch(text):
         return True
     if not text or _HARMLESS.fullmatch(text.lower()):
         return False
@@ -228,7 +236,7 @@ def _always(text: str, where: Where) -> bool:
 
 
 def _unless_path(text: str, where: Where) -> bool:
-    return not _PATH.fullmatch(text)
+    return not _PATH.fullmatch(text) or _ODD_PATH.fullmatch(text) is not None
 
 
 def _unless_place(text: str, where: Where) -> bool:
@@ -245,7 +253,7 @@ def _opaque(text: str, shortest: int) -> bool:
 
 
 def _token_value(text: str, where: Where) -> bool:
-    if _PATH.fullmatch(text):
+    if not _unless_path(text, where):
         return False
     if where in (Where.PROSE, Where.LINE):
         return _opaque(text, 16)

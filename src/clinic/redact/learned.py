@@ -44,6 +44,8 @@ def encodings(value: bytes) -> set[bytes]:
         }
     found.add(_slashed(value))
     found |= {value.replace(b"'", quoted) for quoted in (b"''", b"\\'", b"'\\''", b"'\"'\"'")}
+    # Where a line can't be broken, as in the table of processes, something stands for a line end.
+    found |= {value.replace(b"\n", shown) for shown in (b" ", b"?", b"\\012", b"#012", b"^J")}
     found.add(html.escape(text).encode("utf-8", "surrogateescape"))
     return {one for one in found | _packed(value) if len(one) >= _INDEX}
 

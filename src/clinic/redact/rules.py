@@ -34,6 +34,9 @@ class Take(enum.Enum):
     CELL = enum.auto()
     """A name and the bar or tab after it in a table of two columns; group 1 is the name, group 2 the bar."""
 
+    JWK = enum.auto()
+    """A member of a JSON Web Key up to its value, group `secret`; it counts where other members stand near."""
+
     ELEMENT = enum.auto()
     """The opening tag of an XML element; group 1 is its name."""
 

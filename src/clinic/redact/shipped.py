@@ -6,9 +6,11 @@ from clinic.redact.commands import COMMANDS
 from clinic.redact.keys import NOUN, SUFFIX
 from clinic.redact.rules import Rule, RuleSet, Take
 from clinic.redact.shapes import SHAPES
-from clinic.redact.values import QUOTE
+from clinic.redact.values import QUOTE, UNSEEN
 
 _CLOSE = rf"((?:{QUOTE}){{1,2}}|&quot;|%22|)\]?"
+# Blanks before the sign, the no-break one and the colours of a terminal among them.
+_THIN = rf"(?:[ \t]|{UNSEEN}){{0,16}}"
 _NAMED = rf"[\w.\-]{{0,64}}{NOUN}{SUFFIX}"
 # A blank of SQL, also where the statement is inside a string that writes its line ends out, or has a comment.
 _BLANK = r"(?:\s|\\{1,7}[nrt])"
@@ -21,7 +23,7 @@ _KEYS = (
     Rule(
         "key-value",
         "A value behind a name that ends in password, secret, token, credential or the like",
-        rf"{NOUN}{SUFFIX}{_CLOSE}[ \t]{{0,16}}(:=|=>|==?|:|%3[Dd]|：)",
+        rf"{NOUN}{SUFFIX}{_CLOSE}{_THIN}(:=|=>|==?|:|%3[Dd]|：)",
         Take.KEY_VALUE,
         masks=(
             ("password=hunter2 host=x", "password=*** host=x"),
@@ -35,6 +37,9 @@ _KEYS = (
             ("{User:root Password:abc123 Addr:[::]}", "{User:root Password:*** Addr:[::]}"),
             ('password: Some("hunter2"), port: 1', 'password: Some("***"), port: 1'),
             ("密码：abc123", "密码：***"),
+            ("password\x1b[0m=\x1b[32mhunter2\x1b[0m x", "password\x1b[0m=\x1b[32m***\x1b[0m x"),
+            ("password\u00a0=\u00a0hunter2", "password\u00a0=\u00a0***"),
+            ("token=/Zq1Xy/x secret=/Zq1Xy", "token=*** secret=***"),
         ),
         keeps=(
             "max_password_errors = 3", "token-limit = 1000", "key-prefix = abc", "password_lifetime = 0",
@@ -94,6 +99,25 @@ _KEYS = (
             "| authentication_string | Value |\n", "| Password | Host | User |\n", "validate_password\tON\n",
             "ldap_bind_root_pwd\t\n", "password, please\n", "password,token\n",
         ),
+    ),
+    Rule(
+        "json-web-key",
+        "The private members of a JSON Web Key",
+        r"\\{0,7}\"(?:d|p|q|dp|dq|qi|k)\\{0,7}\"\s{0,8}:\s{0,8}\\{0,7}\"(?P<secret>[\w\-]{16,1000})",
+        Take.JWK,
+        masks=(
+            ('{"kty":"oct","k":"0a1b2c3d4e5f6071"}', '{"kty":"oct","k":"***"}'),
+            ('{"d":"0a1b2c3d4e5f6071","e":"AQAB","kty":"RSA"}', '{"d":"***","e":"AQAB","kty":"RSA"}'),
+        ),
+        keeps=('{"d":"0a1b2c3d4e5f6071","e":"AQAB"}', '{"kty":"RSA","n":"0a1b2c3d4e5f6071"}'),
+    ),
+    Rule(
+        "tsig-key",
+        "The key of a name server, as BIND's configuration has it",
+        r"\bsecret[ \t]{1,8}\\{0,7}\"(?P<secret>[A-Za-z0-9+/]{8,200}={0,2})\\{0,7}\"[ \t]{0,8};",
+        Take.WHOLE,
+        masks=(('algorithm hmac-md5; secret "c2VjcmV0a2V5==";', 'algorithm hmac-md5; secret "***";'),),
+        keeps=('secret "tidb-tls" not found', 'no secret "abcdefgh" here'),
     ),
     Rule(
         "xml-element",

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
-from clinic.redact.options import is_option, option_of
 from clinic.redact.packed import opens_text, unpacked
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import MULTI_LINE_LIMIT, Literal, Until, While
@@ -18,6 +17,7 @@ from clinic.redact.values import (
     BARE_END,
     PEEK,
     QUERY_END,
+    UNSEEN,
     Value,
     exactly,
     opening,
@@ -28,7 +28,8 @@ from clinic.redact.values import (
     text_value,
     until,
 )
-from clinic.redact.view import Key, Opening, View
+from clinic.redact.view import BEHIND, Key, Opening, View
+from clinic.redact.words import client, named, option
 
 _KEY_BYTES = (string.ascii_letters + string.digits + "_.-/@").encode()
 
@@ -45,6 +46,10 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
         start = lowest + len(data[lowest:start].rstrip(_KEY_BYTES))
         quote, name = b"", data[start:closing]
     kind = kind_of(name)
+    unseen = (
+        _UNSEEN.match(data, after) if data[after : after + 8].lstrip(b" \t")[:1] in _UNSEEN_FIRST else None
+    )
+    after = unseen.end() if unseen else after
     if (
         name == b"PASSWD"
         and _SUDOERS_AFTER.match(data, after)
@@ -52,6 +57,11 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
     ):
         return None
     return _value_of(view, Key(name, kind, start, quote, data[sign:after], after)) if kind else None
+
+
+# What a terminal shows as a blank or as nothing, between the sign and the value.
+_UNSEEN = Pattern(rf"(?:[ \t]|{UNSEEN}){{1,16}}")
+_UNSEEN_FIRST = (b"\xc2", b"\x1b", b"\\")
 
 
 # `ALL=(root) PASSWD: /bin/ls`: a tag of sudoers, before the commands that it is about.
@@ -66,14 +76,8 @@ def _value_of(view: View, key: Key) -> Opening | None:
     return None if structural else text_value(view, key)
 
 
-def _named(view: View, hit: Hit) -> Kind | None:
-    """What the name in group 1 says its value is."""
-    start, end = hit.span(1)
-    return kind_of(view.data[start:end].lstrip(b"-"))
-
-
 def _pair(view: View, hit: Hit) -> Opening | None:
-    kind, (label, label_end), (sign, after) = _named(view, hit), hit.span(2), hit.span(3)
+    kind, (label, label_end), (sign, after) = named(view, hit), hit.span(2), hit.span(3)
     if kind is None:
         return None
     text = view.data[label:label_end]
@@ -87,7 +91,7 @@ _VALUE_BEFORE = Pattern(
 
 
 def _pair_reversed(view: View, hit: Hit) -> Opening | None:
-    kind = _named(view, hit)
+    kind = named(view, hit)
     before = view.before(hit.start)
     match = _VALUE_BEFORE.search(before)
     if kind is None or match is None:
@@ -101,7 +105,7 @@ _CLOSED_ROW = Pattern(r"\\{0,7}\"\s{0,80}\]")
 
 def _list_pair(view: View, hit: Hit) -> Opening | None:
     quote, inside = hit.span(2)
-    kind, value = _named(view, hit), quoted(view, inside, view.data[quote:inside], lines=True)
+    kind, value = named(view, hit), quoted(view, inside, view.data[quote:inside], lines=True)
     end = value.start + len(value.text)
     if kind is None or (len(value.text) < PEEK and not _CLOSED_ROW.match(view.data, end)):
         return None
@@ -119,7 +123,7 @@ _NAME = Pattern(r"[_.\-]")
 
 
 def _cell(view: View, hit: Hit) -> Opening | None:
-    kind, value = _named(view, hit), until(view, hit.end, _CELL_END)
+    kind, value = named(view, hit), until(view, hit.end, _CELL_END)
     is_last = len(value.text) >= PEEK or _ROW_END.match(view.data, value.start + len(value.text))
     start, end = hit.span(1)
     # A table of prose has sentences behind its words; a setting has a name that is no word.
@@ -142,12 +146,20 @@ def _is_heading(view: View, hit: Hit, value: Value) -> bool:
     return value.text[:1] in (b" ", b"") or kind_of(value.text) is not None
 
 
+_WEB_KEY = Pattern(r"\"(?:kty|dp|dq|qi)\\{0,7}\"\s{0,8}:")
+
+
+def _web_key(view: View, hit: Hit) -> Opening | None:
+    around = view.data[max(view.floor, hit.start - BEHIND) : hit.end + 2048]
+    return _whole(view, hit) if _WEB_KEY.search(around) or _WEB_KEY.match(view.data, hit.start) else None
+
+
 _CDATA = Pattern(r"\s{0,80}<!\[CDATA\[")
 
 
 def _element(view: View, hit: Hit) -> Opening | None:
     """An element is one where it is closed: `<secret>` alone is what somebody put in place of one."""
-    kind, cdata = _named(view, hit), _CDATA.match(view.data, hit.end)
+    kind, cdata = named(view, hit), _CDATA.match(view.data, hit.end)
     start = cdata.end() if cdata else hit.end
     end = view.data.find(b"]]>" if cdata else b"<", start, start + _LONGEST_ELEMENT)
     if kind is None or end < 0 or not (cdata or view.data.startswith(b"</", end)):
@@ -221,81 +233,6 @@ def _dsn(view: View, hit: Hit) -> Opening | None:
     if colon < 0 or b"@" in user:
         return None
     return opening(Kind.PASSWORD, exactly(view, hit.start - len(run) + colon + 1, hit.start), Where.ASSIGN)
-
-
-_USAGE = frozenset(
-    [b"string", b"str", b"text", b"value", b"file", b"path", b"name", b"int", b"password", b"token"]
-)
-
-
-# `export DB_PASSWORD DB_USER` exports both.
-_VARIABLE = Pattern(r"[A-Z]+(?:_[A-Z]+)+|\$\w+")
-
-
-def _option(view: View, hit: Hit) -> Opening | None:
-    kind, own, start = _named(view, hit), quote_at(view, hit.end), hit.span(1)[0]
-    if view.data[start + 1 : start + 2] != b"-" and option_of(
-        view.before(start), view.data[start + 1 : start + 2]
-    ):
-        # `mysql -password` is -p with the password `assword`.
-        return opening(Kind.PASSWORD, until(view, start + 2, BARE_END), Where.ASSIGN)
-    value = quoted(view, own[1], own[0]) if own else until(view, hit.end, BARE_END)
-    if kind is None or is_option(value.text) or value.text.lower() in _USAGE or _VARIABLE.full(value.text):
-        return None
-    if not is_secret(Kind.PASSWORD, value.text, Where.PROSE):
-        return None
-    return opening(kind, value, Where.ASSIGN)
-
-
-_NEXT_WORD = Pattern(r"[ \t]{1,16}|[\"']\s{0,8},\s{0,80}[\"']|[\"']?\s{1,80}-[ \t]{1,8}[\"']?")
-_QUOTE_END = Pattern(r"[\"'\n]")
-
-
-def _client(view: View, hit: Hit) -> Opening | None:
-    flag, start = hit.span(1)
-    option = option_of(view.before(hit.start + 1), view.data[flag:start])
-    following = _NEXT_WORD.match(view.data, start)
-    if option is None:
-        return _of_any_program(view, hit, view.data[flag:start])
-    if following is not None and not option.spaced:
-        return None
-    start = following.end() if following else start
-    own = quote_at(view, start)
-    in_quotes = view.data[hit.start : hit.start + 1] in (b'"', b"'")
-    if own is not None and not in_quotes:
-        value = quoted(view, own[1], own[0])
-    else:
-        value = until(view, start, _QUOTE_END if in_quotes else BARE_END)
-    if option.userinfo:
-        value = _without_user(view, value, option.userinfo.encode())
-    return opening(Kind.PASSWORD, value, Where.ASSIGN)
-
-
-_USER_BEFORE = Pattern(r"[ \t](?:-u[ \t]?|--user(?:name)?[= ])[A-Za-z_][\w.@\-]{0,63}\z")
-_USER_VALUE = Pattern(r"[ \t]?[\"']?[A-Za-z_][\w.@\-]{0,63}:")
-_WORD = Pattern(r"[ \t]{1,8}[\"']?")
-
-
-def _of_any_program(view: View, hit: Hit, flag: bytes) -> Opening | None:
-    """`-u name:PW` and `-u name -p PW`, where the last looks random: no group, port or file does."""
-    lead = None
-    if flag == b"u":
-        lead = _USER_VALUE.match(view.data, hit.end)
-    elif flag == b"p" and _USER_BEFORE.search(view.before(hit.start, 160)):
-        lead = _WORD.match(view.data, hit.end)
-    if lead is None:
-        return None
-    value = until(view, lead.end(), BARE_END)
-    return opening(Kind.PASSWORD, value, Where.ASSIGN) if looks_random(value.text, 8) else None
-
-
-def _without_user(view: View, value: Value, separator: bytes) -> Value:
-    """The password of a user and password in one value; empty where there is none."""
-    user = value.text.find(separator) + 1
-    start = value.start + user
-    if not user or len(value.text) < PEEK:
-        return exactly(view, start, value.start + len(value.text) if user else start)
-    return Value(start, value.text[user:], value.reader)
 
 
 _WORD_END = Pattern(r"[\s\"'`,;\]})\\]")
@@ -376,8 +313,8 @@ def _base64(view: View, hit: Hit) -> Opening | None:
 
 HANDLERS: dict[Take, Callable[[View, Hit], Opening | None]] = {
     Take.KEY_VALUE: _key_value, Take.PAIR: _pair, Take.PAIR_REVERSED: _pair_reversed, Take.CELL: _cell, Take.LIST_PAIR: _list_pair,
-    Take.ELEMENT: _element, Take.VALUE: _value, Take.QUOTED: _literal, Take.USERINFO: _userinfo, Take.DSN: _dsn,
-    Take.OPTION: _option, Take.CLIENT: _client, Take.HEADER: _header, Take.REST: _rest, Take.OPAQUE: _opaque,
+    Take.ELEMENT: _element, Take.JWK: _web_key, Take.VALUE: _value, Take.QUOTED: _literal, Take.USERINFO: _userinfo, Take.DSN: _dsn,
+    Take.OPTION: option, Take.CLIENT: client, Take.HEADER: _header, Take.REST: _rest, Take.OPAQUE: _opaque,
     Take.BASIC: _basic, Take.BLOCK: _block, Take.BASE64: _base64, Take.WHOLE: _whole, Take.RUN: _secret_run,
 }  # fmt: skip
 """What is done at a hit of each kind; an exception of one is caught by the scanner, which then withholds the line."""

@@ -25,9 +25,12 @@ PEEK = 256
 QUOTE = r"\\{0,15}[\"'`]"
 """RE2: a quote with the backslashes that nesting puts before it."""
 
+UNSEEN = r"(?:\xc2\xa0|\\{1,7}(?:u00a0|xa0)|(?:\x1b|\\{1,7}(?:u001b|x1b|033|e))\[[\d;]{0,16}m)"
+"""RE2: a no-break blank or the colours of a terminal, also as a string writes them."""
+
 # Closing brackets and commas end a value only at the end of a word: passwords hold them too.
 _BARE_END = (
-    r"[\s\x00]|[,;)\]}>]{1,8}(?:[\s\x00]|\z)|[,;)\]}>]{0,8}\\{0,15}[\"'`]+(?:[\s,;:)\]}>&|.\\]|\z)"
+    r"[\s\x00\x1b]|\\{1,7}(?:u001b|x1b|033)\[|[,;)\]}>]{1,8}(?:[\s\x00]|\z)|[,;)\]}>]{0,8}\\{0,15}[\"'`]+(?:[\s,;:)\]}>&|.\\]|\z)"
     r"|[,;]\s?\\{0,15}[\"'`]|[,;&|]\s?\w[\w.\-]{0,63}[\"'`]?\s?(?:=|: ?)[^\s]|\\[nr]|</|%26\w|&quot;"
 )
 BARE_END = Pattern(_BARE_END)
@@ -39,7 +42,7 @@ BARE_END_IN_JSON = Pattern(_BARE_END + r"|\\{0,15}\"")
 QUERY_END = Pattern(r"[\s\x00&#\"'<>\\]|[)\]}>,;]{1,8}(?:[\s\x00]|\z)")
 """What ends the value of a parameter in an address."""
 
-_LINE_END = Pattern(r"[\r\n\x00]|\\[nr]|[\"'`](?:[\s,;:)\]}>]|\z)|\s#")
+_LINE_END = Pattern(r"[\r\n\x00\x1b]|\\[nr]|[\"'`](?:[\s,;:)\]}>]|\z)|\s#")
 _QUOTED = Pattern(rf"[ \t]{{0,64}}(?:[bBrRuU]{{0,2}}|[\w\[\]&*.:]{{0,32}}\()({QUOTE}|&quot;|&#39;|%22|%27)")
 _TAG = Pattern(r"![\w/!]{0,32}[ \t]{1,16}")
 _ENTITY_ENDS = {
@@ -134,8 +137,26 @@ def text_value(view: View, key: Key) -> Opening | None:
     own = quote_at(view, key.after)
     # A quote is written as %22 only where the sign before it is written as %3D.
     if own is not None and (own[0][:1] != b"%" or key.sign[:1] == b"%"):
-        return opening(key.kind, quoted(view, own[1], own[0], doubled=own[0] == b"'"), Where.ASSIGN)
+        value = quoted(view, own[1], own[0], doubled=own[0] == b"'")
+        return opening(key.kind, _over_lines(view, value, own[0]) or value, Where.ASSIGN)
     return _bare(view, key, skip_space(view, key.after))
+
+
+_NEW_LINE = Pattern(r"[ \t]*(?:[\w.\"'@/\-]{1,128}[ \t]*[=:]|\S+[ \t]+\S+[ \t]+\S|[\[{<#]|\d{4}[/\-]|\r?\n)")
+_BEHIND_QUOTE = Pattern(r"[\s,;)\]}]|\z")
+
+
+def _over_lines(view: View, value: Value, mark: bytes) -> Value | None:
+    """A quoted value that goes on in the next lines, where these can be nothing else and its quote is closed there."""
+    end = value.start + len(value.text)
+    if view.data[end : end + 1] != b"\n" or mark not in (b'"', b"'"):
+        return None
+    longer = quoted(view, value.start, mark, lines=True)
+    end = value.start + len(longer.text)
+    if view.data[end : end + 1] != mark or not _BEHIND_QUOTE.match(view.data, end + 1):
+        return None
+    more = longer.text.split(b"\n")[1:]
+    return longer if not any(_NEW_LINE.match(line + b"\n") for line in more) else None
 
 
 _THREE = Pattern(r"\"{3}|'{3}|(?:\\\"){3}")
@@ -204,7 +225,8 @@ def _enclosing(view: View, at: int) -> bytes:
 
 def _where(view: View, key: Key) -> tuple[Where, bool]:
     """What an unquoted value stands behind, and whether its key begins a line."""
-    if key.sign != b":" or key.quote or view.data[key.after : key.after + 1] not in (b" ", b"\t", b""):
+    parted = view.data[key.after : key.after + 1] in (b" ", b"\t", b"") or view.data[key.after - 1] != 0x3A
+    if key.sign != b":" or key.quote or not parted:
         return Where.ASSIGN, False
     before = view.before(key.start, 128)
     starts_line = len(before) < 128 and view.line_start(key.start) == key.start - len(before)
