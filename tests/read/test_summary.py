@@ -236,3 +236,12 @@ def test_items_that_never_ended_are_on_the_page(run: Any, record: Any, tmp_path:
     text = summarize(tmp_path, run(), [ended], ended="", interrupted=True, planned=[ended.entry, never])
     assert "the run was cut short, 1 item incomplete or missing; 2 items (1 ok, 1 cancelled)" in text
     assert "interrupted: system.os: the run was cut short before it began" in text
+
+
+def test_each_difference_of_two_sources_has_a_line(run: Any) -> None:
+    differences = tuple(f"the file says {n}, PD says {n + 1}" for n in range(6))
+    text = page(
+        run(cluster=ClusterFacts("shop", "tiup", ("db1",), differences=differences)), [], Findings((), {})
+    )
+    assert "Differs    the file says 0, PD says 1\n           the file says 1, PD says 2\n" in text
+    assert "the file says 3, PD says 4 (2 more in manifest.json)" in text

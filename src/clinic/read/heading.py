@@ -17,6 +17,9 @@ from clinic.units import human_duration, human_size, plural
 _LABEL = 11
 """Columns of the labels at the left."""
 
+DIFFERENCES = 4
+"""How many disagreements of two sources have a line of their own."""
+
 _FRACTION = re.compile(r"\.\d+(?=Z$)")
 
 
@@ -50,9 +53,18 @@ def _about(run: Run) -> Iterator[str]:
     yield from _labelled("Cluster", f"{cluster.name} ({cluster.deployed}){version}{identity}; {size}", 2)
     yield from _labelled("Versions", _versions(cluster.instances), 3)
     yield from _labelled("Window", window_text(run), 2)
-    sentences = (*cluster.differences, *cluster.unknown)
-    more = f" ({len(sentences) - 1} more in manifest.json)" if len(sentences) > 1 else ""
-    yield from _labelled("Beware", f"{sentences[0]}{more}" if sentences else "", 3)
+    yield from _listed("Differs", cluster.differences, DIFFERENCES)
+    yield from _listed("Beware", cluster.unknown, 1)
+
+
+def _listed(label: str, sentences: Sequence[str], most: int) -> Iterator[str]:
+    """The first sentences, a line each, and how many more there are."""
+    for number, sentence in enumerate(sentences[:most]):
+        last = number == most - 1 or number == len(sentences) - 1
+        rest = len(sentences) - number - 1
+        more = f" ({rest} more in manifest.json)" if last and rest else ""
+        room = COLUMNS - _LABEL - len(more)
+        yield from _labelled(label if number == 0 else "", cut(plain(sentence), room) + more, 1)
 
 
 def _versions(instances: Iterable[InstanceFacts]) -> str:
