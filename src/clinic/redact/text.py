@@ -46,17 +46,18 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
         start = lowest + len(data[lowest:start].rstrip(_KEY_BYTES))
         quote, name = b"", data[start:closing]
     kind = kind_of(name)
-    unseen = (
-        _UNSEEN.match(data, after) if data[after : after + 8].lstrip(b" \t")[:1] in _UNSEEN_FIRST else None
-    )
-    after = unseen.end() if unseen else after
+    if kind is None:
+        return None
     if (
         name == b"PASSWD"
         and _SUDOERS_AFTER.match(data, after)
         and _SUDOERS_BEFORE.search(view.before(start, 64))
     ):
         return None
-    return _value_of(view, Key(name, kind, start, quote, data[sign:after], after)) if kind else None
+    first = data[after : after + 8].lstrip(b" \t")[:1]
+    unseen = _UNSEEN.match(data, after) if first in _UNSEEN_FIRST else None
+    signed, after = data[sign:after], unseen.end() if unseen else after
+    return _value_of(view, Key(name, kind, start, quote, signed, after))
 
 
 # What a terminal shows as a blank or as nothing, between the sign and the value.
