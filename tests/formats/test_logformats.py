@@ -216,15 +216,16 @@ def test_lines_with_times_decide_even_where_a_crash_is_longer(logs: Path) -> Non
     assert detect(text) is NAMED["unified"]
 
 
-@given(st.binary(max_size=300), st.integers(0, 300))
-def test_no_bytes_are_too_strange(data: bytes, start: int) -> None:
+@given(st.binary(max_size=300))
+def test_no_bytes_are_too_strange(data: bytes) -> None:
     """Whatever they are, what is found begins where it says, and is the same however it is asked for."""
     entries = Entries(tuple(known for known in FORMATS if known.timed))
     marks = list(entries.all(data, line_start=True, final=True))
     assert [mark.at for mark in marks] == sorted({mark.at for mark in marks})
     assert all(mark.at == 0 or data[mark.at - 1] in b"\n\0" for mark in marks)
     assert entries.last(data, line_start=True, final=True) == (marks[-1] if marks else None)
-    assert detect(data) is None or len(data) > 9
+    known = detect(data)
+    assert known is None or any(head.compiled.search(data) for head in known.heads)
 
 
 @pytest.mark.parametrize("known", [known for known in FORMATS if known.timed], ids=lambda known: known.name)

@@ -7,6 +7,7 @@ import gzip
 import os
 import pwd
 import stat
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -306,6 +307,16 @@ def test_a_sparse_file_is_read_from_where_its_bytes_are(
     assert log.stat().st_blocks < 1000
     assert read_parts(of(log)) == {str(log): entries(HOUR, 2 * HOUR + 1)}
     assert of(log).plan(doors).size == len(entries(HOUR, 2 * HOUR + 1))
+
+
+def test_a_hole_before_the_window_costs_next_to_nothing(log: Path, doors: SomeDoors) -> None:
+    """Everything before the first entry has to be passed over: a quarter of a gibibyte in a moment."""
+    with log.open("wb") as file:
+        file.seek(256 * MIB)
+        file.write(entries(HOUR + 60, HOUR + 120))
+    started = time.monotonic()
+    assert Got(of(log), doors).parts == {"tidb.log": entries(HOUR + 60, HOUR + 120)}
+    assert time.monotonic() - started < 5
 
 
 def test_a_file_that_may_not_be_read_says_what_would_allow_it(place: Path, doors: SomeDoors) -> None:

@@ -29,6 +29,7 @@ A clock that ran away and came back within it is not noticed: what was written t
 FEWEST = 4
 """Entries of a further format that make it one of a file's: fewer may be a text that an entry quotes."""
 
+_ZEROS = bytes(MIB)
 _STRANGE = 16 * KIB
 _SAMPLE = 32 * KIB
 _LOOKS = 64
@@ -110,18 +111,29 @@ class Cut:
         if not block:
             return []
         pieces: list[bytes] = []
-        first = self._entries.first(block, line_start=self._line_start, final=final)
-        last = (
-            self._entries.last(block, line_start=self._line_start, final=final) if first is not None else None
-        )
-        self._look(block[last.at :] if last is not None else block)
-        if self._keeping and first is not None and last is not None and self._trusts(len(block), first, last):
-            self._coverage.note(block, first, last, self.kept)
-            self._keep(pieces, block)
+        if _ZEROS.startswith(block):  # a hole: nothing begins in it
+            if self._keeping or self._preamble:
+                self._pass(pieces, block, None, None)
         else:
-            self._take_exactly(pieces, block, final)
+            self._take_lines(pieces, block, final)
         self._line_start = ends_line
         return pieces
+
+    def _take_lines(self, pieces: list[bytes], block: bytes, final: bool) -> None:
+        first, last = self._ends(block, self._line_start, final)
+        self._look(block[last.at :] if last is not None else block)
+        if self._keeping and first is not None and last is not None and self._trusts(len(block), first, last):
+            self._now = resolve(last, self._now)
+            self._pass(pieces, block, first, last)
+        else:
+            self._take_exactly(pieces, block, final)
+
+    def _ends(self, data: bytes, line_start: bool, final: bool) -> tuple[Mark | None, Mark | None]:
+        """The first and the last entry that begin in `data`."""
+        first = self._entries.first(data, line_start=line_start, final=final)
+        return first, self._entries.last(
+            data, line_start=line_start, final=final
+        ) if first is not None else None
 
     def _trusts(self, size: int, first: Mark, last: Mark) -> bool:
         """Whether everything between two entries far from the window's edges and in order is taken unseen."""
@@ -131,11 +143,13 @@ class Cut:
     def _take_exactly(self, pieces: list[bytes], block: bytes, final: bool) -> None:
         at, line_start = 0, self._line_start
         while (mark := self._next_change(block, at, line_start, final)) is not None:
-            self._pass(pieces, block[at : mark.at], line_start)
-            self._end_preamble(pieces)
+            self._pass_some(pieces, block[at : mark.at], line_start)
+            if self._keeping is None and self._preamble:
+                self._keep(pieces, bytes(self._preamble))
+                self._preamble.clear()
             self._keeping = not self._keeping
             at, line_start = mark.at, True
-        self._pass(pieces, block[at:], line_start)
+        self._pass_some(pieces, block[at:], line_start)
 
     def _next_change(self, block: bytes, at: int, line_start: bool, final: bool) -> Mark | None:
         """The next entry that is kept where what is before it is not, or the other way round."""
@@ -164,24 +178,23 @@ class Cut:
         self._now = resolve(mark, self._now)
         return self._low <= self._now <= self._high
 
-    def _pass(self, pieces: list[bytes], piece: bytes, line_start: bool) -> None:
+    def _pass_some(self, pieces: list[bytes], piece: bytes, line_start: bool) -> None:
+        if piece:
+            self._pass(
+                pieces, piece, *(self._ends(piece, line_start, True) if self._keeping else (None, None))
+            )
+
+    def _pass(self, pieces: list[bytes], piece: bytes, first: Mark | None, last: Mark | None) -> None:
         """Keep `piece`, hold it until the first entry tells what becomes of it, or let it go."""
-        if self._keeping and piece:
-            first = self._entries.first(piece, line_start=line_start, final=True)
-            last = self._entries.last(piece, line_start=line_start, final=True)
-            if first is not None and last is not None:
-                self._coverage.note(piece, first, last, self.kept)
-            self._keep(pieces, piece)
-        elif self._keeping is None:
+        if self._keeping is None:
             self._preamble += piece if self._preamble else piece.lstrip(b"\0")
             if len(self._preamble) > PREAMBLE:
                 self.left_out += len(self._preamble)
                 self._preamble.clear()
-
-    def _end_preamble(self, pieces: list[bytes]) -> None:
-        if self._keeping is None and self._preamble:
-            self._keep(pieces, bytes(self._preamble))
-            self._preamble.clear()
+        elif self._keeping:
+            if first is not None and last is not None:
+                self._coverage.note(piece, first, last, self.kept)
+            self._keep(pieces, piece)
 
     def _keep(self, pieces: list[bytes], piece: bytes) -> None:
         pieces.append(piece)

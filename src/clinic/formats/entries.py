@@ -169,5 +169,6 @@ class Scan:
         if b"\0" not in data:
             return self._plain
         if self._zeros is None:
-            self._zeros = re.compile(rb"[\n\0]" + self._tail)
+            # Of a run of NUL bytes only the last one is tried: there may be gigabytes of them.
+            self._zeros = re.compile(rb"(?:\n|\0(?!\0))" + self._tail)
         return self._zeros
