@@ -40,6 +40,9 @@ class Take(enum.Enum):
     ELEMENT = enum.auto()
     """The opening tag of an XML element; group 1 is its name."""
 
+    INSERT = enum.auto()
+    """An INSERT statement up to the first value; group 1 is its list of columns."""
+
     USERINFO = enum.auto()
     """`://user:` of an address."""
 

@@ -228,7 +228,7 @@ class Scanner:
         if bytes(current.sample) == MASK or (current.written and not self._masked(current)):
             return
         self._tally.counts[current.rule] += 1
-        if self._tally.learn is not None:
+        if self._tally.learn is not None and opening.teaches:
             sample = bytes(current.sample)
             for secret in strings_in(sample) if current.written else (sample,):
                 self._tally.learn(secret)

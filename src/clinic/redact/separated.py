@@ -13,6 +13,8 @@ from clinic.redact.view import MASK
 LONGEST_PIECE = 1 << 20
 """Bytes of a variable or argument; Linux allows 128 KiB, so what is longer is none and is withheld."""
 
+_NO_NAME = frozenset(b": \t\n;'\"")
+
 RULE = "key-value"
 """What is masked here counts as values behind their names."""
 
@@ -92,7 +94,8 @@ class Arguments(_Masker):
 
     def _option(self, argument: bytes) -> bytes | None:
         name, sign, value = argument.partition(b"=")
-        kind = kind_of(name.lstrip(b"-")) if b":" not in name else None
+        # A script as one argument is no option, and may hold more than one secret.
+        kind = kind_of(name.lstrip(b"-")) if not _NO_NAME.intersection(name) else None
         if name in (b"--user", b"--proxy-user"):
             if sign:
                 return self._after(name + sign, Kind.PASSWORD, ":", value)

@@ -220,6 +220,21 @@ _STATEMENTS = (
         ),
     ),
     Rule(
+        "sql-insert",
+        "The values under a secret's column in an INSERT statement",
+        rf"(?i:\binto){_WS}[\w.`\"\\$]{{1,128}}{_MAY}\(([^()]{{0,300}}{NOUN}[^()]{{0,300}})\){_MAY}(?i:values?){_MAY}\(",
+        Take.INSERT,
+        masks=(
+            ("INSERT INTO users (name,password) VALUES ('bob','x1'),('eve','y,2')",
+             "INSERT INTO users (name,password) VALUES ('bob','***'),('eve','***')"),
+            ("insert into u (`password`, n) values (sha2('it''s', 256), 'a=b')",
+             "insert into u (`password`, n) values (sha2('***', 256), 'a=b')"),
+            ('"INSERT INTO u (token) VALUES (\\"abcde\\")", "b"', '"INSERT INTO u (token) VALUES (\\"***\\")", "b"'),
+        ),
+        keeps=("INSERT INTO t (user, password) VALUES (?, ?)", "insert into t (a, password_lifetime) values ('x', 'y')",
+               "INSERT INTO t (name, password) VALUES ('bob', NULL), ('eve', '')"),
+    ),
+    Rule(
         "sql-replace",
         "The old password in ALTER USER",
         rf"['\"](?i:{_WS}replace{_WS})",

@@ -12,6 +12,7 @@ from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
 from clinic.redact.packed import opens_text, unpacked
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import MULTI_LINE_LIMIT, Literal, Until, While
+from clinic.redact.rows import insert
 from clinic.redact.rules import Hit, Take
 from clinic.redact.values import (
     BARE_END,
@@ -314,7 +315,7 @@ def _base64(view: View, hit: Hit) -> Opening | None:
 
 HANDLERS: dict[Take, Callable[[View, Hit], Opening | None]] = {
     Take.KEY_VALUE: _key_value, Take.PAIR: _pair, Take.PAIR_REVERSED: _pair_reversed, Take.CELL: _cell, Take.LIST_PAIR: _list_pair,
-    Take.ELEMENT: _element, Take.JWK: _web_key, Take.VALUE: _value, Take.QUOTED: _literal, Take.USERINFO: _userinfo, Take.DSN: _dsn,
+    Take.ELEMENT: _element, Take.JWK: _web_key, Take.VALUE: _value, Take.QUOTED: _literal, Take.INSERT: insert, Take.USERINFO: _userinfo, Take.DSN: _dsn,
     Take.OPTION: option, Take.CLIENT: client, Take.HEADER: _header, Take.REST: _rest, Take.OPAQUE: _opaque,
     Take.BASIC: _basic, Take.BLOCK: _block, Take.BASE64: _base64, Take.WHOLE: _whole, Take.RUN: _secret_run,
 }  # fmt: skip

@@ -36,6 +36,9 @@ class Opening:
     note: str = ""
     """If not empty, a marker with the number of bytes and this text takes its place instead of the mask."""
 
+    teaches: bool = True
+    """Whether what is masked may be learned; not where other values stand among the secrets."""
+
     limit: int = 0
     """Bytes after which it is withheld with a marker; 0 for a secret that may be of any length."""
 
