@@ -214,7 +214,7 @@ def is_secret(kind: Kind, value: bytes, where: Where) -> bool:
     text = value.decode("utf-8", "replace").strip()
     if text == MASK:
         return True
-    if _IN_BRACKETS.fullmatch(text):
+    if text[:1] == "<" and _IN_BRACKETS.fullmatch(text):
         return True
     if not text or _HARMLESS.fullmatch(text.lower()):
         return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from clinic.redact.pattern import Pattern
-from clinic.redact.readers import AHEAD, Step
+from clinic.redact.readers import AHEAD, Exactly, Step
 from clinic.redact.rules import Hit, Program, Take
 from clinic.redact.text import HANDLERS
 from clinic.redact.variants import strings_in
@@ -99,6 +99,7 @@ class Scanner:
         self._kept = 0
         self._floor = 0
         self._open: _Open | None = None
+        self._long_way = dialect.yaml or dialect.fixed
         self._out: list[bytes] = []
 
     def feed(self, data: bytes) -> bytes:
@@ -158,8 +159,26 @@ class Scanner:
         opening = self._try(hit, final)
         if opening is None or opening.start < self._kept:
             self._at = hit.start + 1
-        else:
+        elif not self._mask_at_once(hit.rule.name, opening):
             self._begin(hit, opening)
+        return True
+
+    def _mask_at_once(self, rule: str, opening: Opening) -> bool:
+        """Masks a secret whose end is known and in sight, which most are: the long way takes twice the time."""
+        reader, start = opening.reader, opening.start
+        if not isinstance(reader, Exactly):
+            return False
+        length, end = reader.length, start + reader.length
+        plain = opening.mask is MASK and not (opening.note or opening.limit or self._long_way)
+        if not plain or not length or end > len(self._data):
+            return False
+        sample = self._data[start:end]
+        self._out += (self._data[self._kept : start], MASK)
+        self._at = self._kept = self._floor = end
+        if sample != MASK:
+            self._tally.counts[rule] += 1
+            if self._tally.learn is not None:
+                self._tally.learn(sample[:_LEARNABLE])
         return True
 
     def _try(self, hit: Hit, final: bool) -> Opening | None:

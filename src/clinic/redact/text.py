@@ -11,7 +11,7 @@ from functools import lru_cache
 from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
 from clinic.redact.packed import opens_text, unpacked
 from clinic.redact.pattern import Pattern
-from clinic.redact.readers import MULTI_LINE_LIMIT, Literal, Until, While
+from clinic.redact.readers import MULTI_LINE_LIMIT, Exactly, Literal, Until, While
 from clinic.redact.rows import insert
 from clinic.redact.rules import Hit, Take
 from clinic.redact.values import (
@@ -29,7 +29,7 @@ from clinic.redact.values import (
     text_value,
     until,
 )
-from clinic.redact.view import BEHIND, Key, Opening, View
+from clinic.redact.view import BEHIND, Key, Opening, View, not_structural
 from clinic.redact.words import client, named, option
 
 _KEY_BYTES = (string.ascii_letters + string.digits + "_.-/@").encode()
@@ -58,8 +58,21 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
     first = data[after : after + 8].lstrip(b" \t")[:1]
     unseen = _UNSEEN.match(data, after) if first in _UNSEEN_FIRST else None
     signed, after = data[sign:after], unseen.end() if unseen else after
+    if not quote and signed == b"=" and view.dialect.structural is not_structural:
+        word = _ONE_WORD.match(data, after)
+        if word is not None and data[start - 1 : start] not in _LEADS:
+            end = word.end(1)
+            return (
+                Opening(after, Exactly(end - after))
+                if is_secret(kind, data[after:end], Where.ASSIGN)
+                else None
+            )
     return _value_of(view, Key(name, kind, start, quote, signed, after))
 
+
+# A value that is one word, which most are: where it ends needs no other look.
+_ONE_WORD = Pattern(r"(\w{1,64})\]?[ \n]")
+_LEADS = (b'"', b"'", b"?", b"&")
 
 # What a terminal shows as a blank or as nothing, between the sign and the value.
 _UNSEEN = Pattern(rf"(?:[ \t]|{UNSEEN}){{1,16}}")
