@@ -66,7 +66,7 @@ COMMANDS: tuple[Rule, ...] = (
         rf"\b(?:setenv|export)[ \t]{{1,8}}([A-Z][A-Z0-9_]{{0,40}}{NOUN}|{NOUN})[ \t]{{1,8}}",
         Take.OPTION,
         masks=(("setenv DB_PASSWORD hunter2", "setenv DB_PASSWORD ***"), ("export TOKEN 0a1b2c3d", "export TOKEN ***")),
-        keeps=("export DB_PASSWORD DB_USER", "export password policy", "setenv TOKEN $1"),
+        keeps=("export DB_PASSWORD DB_USER", "export TOKEN before you start", "export password policy", "setenv TOKEN $1"),
     ),
     Rule(
         "piped-password",
@@ -85,10 +85,10 @@ COMMANDS: tuple[Rule, ...] = (
     Rule(
         "oracle-login",
         "User and password before the name of an Oracle database",
-        r"(?i:\b(?:sqlplus|sqlldr|expdp|impdp|connect|conn))(?:[ \t]{1,8}-\w{1,8})*[ \t]{1,8}[\"']?\w{1,64}/(?P<secret>[^\s@\"'/*]{1,64})@",
+        r"(?i:\b(?:sqlplus|sqlldr|expdp|impdp)|(?m:^[ \t]{0,16}|SQL> {0,4})conn(?:ect)?)(?:[ \t]{1,8}-\w{1,8}){0,4}[ \t]{1,8}[\"']?\w{1,64}/(?P<secret>[^\s@\"'/*]{1,64})@",
         Take.WHOLE,
         masks=(("sqlplus -s scott/tiger1@db", "sqlplus -s scott/***@db"), ("connect scott/tiger1@db", "connect scott/***@db")),
-        keeps=("connect / as sysdba", "sqlplus /nolog @run.sql", "cannot connect to a/b@c"),
+        keeps=("connect / as sysdba", "sqlplus /nolog @run.sql", "can not connect user/name@db"),
     ),
 )  # fmt: skip
 """Options, directives and pipes."""

@@ -142,7 +142,7 @@ def text_value(view: View, key: Key) -> Opening | None:
     return _bare(view, key, skip_space(view, key.after))
 
 
-_NEW_LINE = Pattern(r"[ \t]*(?:[\w.\"'@/\-]{1,128}[ \t]*[=:]|\S+[ \t]+\S+[ \t]+\S|[\[{<#]|\d{4}[/\-]|\r?\n)")
+_NEW_LINE = Pattern(r"[ \t]*(?:[\w.\"'@/\-]{1,128}[ \t]*[=:]|\S+[ \t]+\S+[ \t]+\S|[\[{<#]|\d{4}[/\-])")
 _BEHIND_QUOTE = Pattern(r"[\s,;)\]}]|\z")
 
 

@@ -36,7 +36,9 @@ def option(view: View, hit: Hit) -> Opening | None:
     value = quoted(view, own[1], own[0]) if own else until(view, hit.end, BARE_END)
     if kind is None or is_option(value.text) or value.text.lower() in _USAGE or _VARIABLE.full(value.text):
         return None
-    if not is_secret(Kind.PASSWORD, value.text, Where.PROSE):
+    # `export` is a word of sentences as well.
+    is_prose = b"export" in view.data[hit.start : start] and not looks_random(value.text, 6)
+    if is_prose or not is_secret(Kind.PASSWORD, value.text, Where.PROSE):
         return None
     return opening(kind, value, Where.ASSIGN)
 
