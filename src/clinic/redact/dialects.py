@@ -19,6 +19,7 @@ from clinic.redact.values import (
     exactly,
     inside,
     opening,
+    over_lines,
     quoted,
     until,
 )
@@ -190,6 +191,10 @@ def _ini(view: View, key: Key) -> Opening | bool:
     in_quotes = _INI_QUOTED.match(view.data, at)
     if in_quotes:
         return _structure(key, exactly(view, at + 1, in_quotes.end(1) - 1))
+    mark = view.data[at : at + 1]
+    longer = over_lines(view, quoted(view, at + 1, mark), mark) if mark in (b'"', b"'") else None
+    if longer is not None:
+        return _structure(key, longer)
     return _structure(key, until(view, at, _INI_END))
 
 

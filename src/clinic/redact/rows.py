@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.pattern import Pattern
@@ -21,39 +20,32 @@ _SHORT = 16
 _LONGEST = 64 * 1024
 
 
-@dataclass(slots=True)
 class Rows:
     """From behind the first row's bracket to the end of the last row."""
 
-    kinds: tuple[Kind | None, ...]
-    """By column: what it says its values are."""
+    __slots__ = ("_again", "_column", "_depth", "_kinds", "_lines", "_skipping")
 
-    again: Callable[[bytes], bytes]
-    """Redacts the text of any other column."""
-
-    lines: bool
-    """Whether a value may go on in the next line."""
-
-    column: int = 0
-    """The one that is read."""
-
-    depth: int = 1
-    """Open brackets."""
-
-    skipping: bytes = b""
-    """The quote of a long value whose rest comes next and was masked already."""
+    def __init__(self, kinds: tuple[Kind | None, ...], again: Callable[[bytes], bytes], lines: bool) -> None:
+        """`kinds` says by column what its values are, `again` redacts the text of any other; `lines`: may values have more than one."""
+        self._kinds = kinds
+        self._again = again
+        self._lines = lines
+        self._column = 0
+        self._depth = 1
+        # The quote of a long value whose rest comes next and was masked already.
+        self._skipping = b""
 
     def step(self, data: bytes, start: int, final: bool) -> Step:
         at, out = start, bytearray()
         while True:
-            if self.skipping:
+            if self._skipping:
                 rest = While(self._inside()).step(data, at, final)
                 at = rest.end
                 if not rest.done:
                     return Step(at, final, bytes(out))
-                closing = self.skipping if data.startswith(self.skipping, at) else b""
+                closing = self._skipping if data.startswith(self._skipping, at) else b""
                 out += closing
-                at, self.skipping = at + len(closing), b""
+                at, self._skipping = at + len(closing), b""
             if not final and len(data) - at < _LONGEST_BARE + AHEAD:
                 return Step(at, False, bytes(out))
             match = _TOKEN.search(data, at, min(len(data), at + _LONGEST_BARE))
@@ -63,7 +55,7 @@ class Rows:
                 return Step(at, True, bytes(out))
             token = data[match.start() : match.end()]
             before = len(out)
-            out += (self.again(bare) if len(bare) > _SHORT else bare) + token
+            out += (self._again(bare) if len(bare) > _SHORT else bare) + token
             start, at = at, match.end()
             if token[-1:] in (b'"', b"'"):
                 waits = self._value(data, at, token, final, out)
@@ -72,22 +64,22 @@ class Rows:
                 at = waits
             elif self._ends(token):
                 return Step(at, True, bytes(out))
-            elif not self.depth:
+            elif not self._depth:
                 more = _NEXT_ROW.match(data, at)
                 if more is None:
                     return Step(at, True, bytes(out))
                 out += data[at : more.end()]
-                at, self.depth, self.column = more.end(), 1, 0
+                at, self._depth, self._column = more.end(), 1, 0
 
     def _inside(self, mark: bytes = b"") -> Pattern:
-        mark = mark or self.skipping
-        return string_in(mark, lines=self.lines, doubled=mark == b"'")
+        mark = mark or self._skipping
+        return string_in(mark, lines=self._lines, doubled=mark == b"'")
 
     def _ends(self, token: bytes) -> bool:
         """Counts brackets and columns; whether the statement ends in the middle of a row."""
-        self.depth += {b"(": 1, b")": -1}.get(token, 0)
-        self.column += token == b"," and self.depth == 1
-        return token == b";" or (token == b"\n" and not self.lines)
+        self._depth += {b"(": 1, b")": -1}.get(token, 0)
+        self._column += token == b"," and self._depth == 1
+        return token == b";" or (token == b"\n" and not self._lines)
 
     def _value(self, data: bytes, at: int, mark: bytes, final: bool, out: bytearray) -> int:
         """Writes the value that begins at `at` and its closing quote: where it ends, -1 where that is out of sight."""
@@ -97,12 +89,12 @@ class Rows:
             if end - at < _LONGEST:
                 return -1
             out += MASK
-            self.skipping = mark
+            self._skipping = mark
             return end
-        kind = self.kinds[self.column] if self.column < len(self.kinds) else None
+        kind = self._kinds[self._column] if self._column < len(self._kinds) else None
         text = data[at:end]
         secret = kind is not None and is_secret(kind, text, Where.STRUCTURE)
-        out += MASK if secret else self.again(text)
+        out += MASK if secret else self._again(text)
         closing = mark if data.startswith(mark, end) else b""
         out += closing
         return end + len(closing)

@@ -25,7 +25,7 @@ PEEK = 256
 QUOTE = r"\\{0,15}[\"'`]"
 """RE2: a quote with the backslashes that nesting puts before it."""
 
-UNSEEN = r"(?:\xc2\xa0|\\{1,7}(?:u00a0|xa0)|(?:\x1b|\\{1,7}(?:u001b|x1b|033|e))\[[\d;]{0,16}m)"
+UNSEEN = r"(?:\xc2\xa0|\\{1,7}(?:u00a0|xa0)|(?:\x1b|\\{1,7}(?:u001b|x1b|033|e))\[[\d;]{0,16}[mK])"
 """RE2: a no-break blank or the colours of a terminal, also as a string writes them."""
 
 # Closing brackets and commas end a value only at the end of a word: passwords hold them too.
@@ -138,7 +138,7 @@ def text_value(view: View, key: Key) -> Opening | None:
     # A quote is written as %22 only where the sign before it is written as %3D.
     if own is not None and (own[0][:1] != b"%" or key.sign[:1] == b"%"):
         value = quoted(view, own[1], own[0], doubled=own[0] == b"'")
-        return opening(key.kind, _over_lines(view, value, own[0]) or value, Where.ASSIGN)
+        return opening(key.kind, over_lines(view, value, own[0]) or value, Where.ASSIGN)
     return _bare(view, key, skip_space(view, key.after))
 
 
@@ -146,7 +146,7 @@ _NEW_LINE = Pattern(r"[ \t]*(?:[\w.\"'@/\-]{1,128}[ \t]*[=:]|\S+[ \t]+\S+[ \t]+\
 _BEHIND_QUOTE = Pattern(r"[\s,;)\]}]|\z")
 
 
-def _over_lines(view: View, value: Value, mark: bytes) -> Value | None:
+def over_lines(view: View, value: Value, mark: bytes) -> Value | None:
     """A quoted value that goes on in the next lines, where these can be nothing else and its quote is closed there."""
     end = value.start + len(value.text)
     if view.data[end : end + 1] != b"\n" or mark not in (b'"', b"'"):
