@@ -94,7 +94,9 @@ def test_a_command_tries_to_reach_nobody(
     words = [places.get(word, word) for word in RUNS[name]]
     said = alone(cut_off, home, sys.executable, "-m", "clinic", *words)
     assert "tried to leave 0 times" in said, said
-    assert "ended with 0" in said or "ended with 3" in said, said
+    # A machine without a database has no configuration to compare, and drift says so.
+    expected = (0, 3, 2) if name == "drift" else (0, 3)
+    assert any(f"ended with {code}," in said for code in expected), said
 
 
 @pytest.mark.parametrize(

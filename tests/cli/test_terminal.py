@@ -21,8 +21,16 @@ pytestmark = pytest.mark.slow
 Declared = Callable[..., Path]
 
 
-def at_terminal(tmp_path: Path, words: list[str], answer: bytes) -> tuple[int, str]:
-    """Run `clinic` at a terminal of its own, type `answer` once it asks; the exit code and what was shown."""
+COLLECT = b"Collect? [Y/n]"
+
+
+def at_terminal(
+    tmp_path: Path, words: list[str], answer: bytes, *, before: tuple[tuple[bytes, bytes], ...] = ()
+) -> tuple[int, str]:
+    """Run `clinic` at a terminal of its own, type `answer` once it asks; the exit code and what was shown.
+
+    `before` are earlier questions with their answers.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     argv = [sys.executable, "-m", "clinic", *words]
@@ -30,7 +38,8 @@ def at_terminal(tmp_path: Path, words: list[str], answer: bytes) -> tuple[int, s
         argv, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ.copy()
     )
     os.close(theirs)
-    shown, asked, until = b"", False, time.monotonic() + 30
+    shown, until = b"", time.monotonic() + 30
+    questions = [*before, (COLLECT, answer)]
     while time.monotonic() < until:
         ready, _, _ = select.select([ours], [], [], 0.1)
         if ready:
@@ -39,9 +48,8 @@ def at_terminal(tmp_path: Path, words: list[str], answer: bytes) -> tuple[int, s
             except OSError:
                 break  # Linux says EIO once the other side is closed
             shown += data
-        if not asked and b"Collect? [Y/n]" in shown:
-            asked = True
-            os.write(ours, answer)
+        if questions and questions[0][0] in shown:
+            os.write(ours, questions.pop(0)[1])
         if not ready and process.poll() is not None:
             break
     os.close(ours)
@@ -94,3 +102,20 @@ def test_what_a_machine_says_cannot_steer_the_terminal(tmp_path: Path, declared:
     assert "\x1b]0;owned" not in shown
     assert "\x1b[2J" not in shown
     assert "owned" in shown
+
+
+def test_an_account_is_asked_for_once_before_anything_is_collected_and_can_be_left_out(
+    tmp_path: Path,
+) -> None:
+    topology = tmp_path / "shop.yaml"
+    topology.write_text("name: shop\ninstances:\n  - {component: mariadb, host: 127.0.0.1, port: 1}\n")
+    command = ["collect", "--topology", str(topology), "--include", "variables", "-o", "bundle"]
+    user = b"User (Enter to go without)"
+    code, shown = at_terminal(tmp_path, command, b"n\n", before=((user, b"\n"),))
+    assert (code, "Password" in shown) == (0, False)
+    before = ((user, b"clinic\n"), (b"Password of clinic", b"Zq8-typed-Phrase\n"))
+    code, shown = at_terminal(tmp_path, command, b"y\n", before=before)
+    assert shown.count("User (Enter") == 1
+    assert "Zq8-typed-Phrase" not in shown
+    for path in (tmp_path / "bundle").rglob("*"):
+        assert not path.is_file() or b"Zq8-typed-Phrase" not in path.read_bytes()

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -44,11 +43,9 @@ def _print(text: str, err: bool) -> None:
 
 def hush(*, err: bool) -> None:
     """Send what is still printed to a stream that is broken to nowhere, so that it fails only once."""
-    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 # stands for the stream until the process ends
-    if err:
-        sys.stderr = nowhere
-    else:
-        sys.stdout = nowhere
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, (sys.stderr if err else sys.stdout).fileno())
+    os.close(nowhere)
 
 
 def status_text(status: str) -> str:

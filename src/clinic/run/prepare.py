@@ -169,11 +169,11 @@ def prepare(
     redactor = Redactor(register := SecretRegister())
     access = logins.given(register) if logins is not None else Access()
     cluster = discover(steering.where, learning(redactor), account=access.sql, offline=offline)
-    if logins is not None and not offline:
-        access = logins.asked(access, cluster, register)
     selection = _with_named(steering.selection, found)
     target = Target(cluster, window)
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
+    if logins is not None and not offline and any(one.item.source.needs_account for one in plan.items):
+        access = logins.asked(access, cluster, register)
     common = Common(cluster, window, register, _open)
     common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:

@@ -138,6 +138,11 @@ class Source(ABC):
         return Privilege.NONE
 
     @property
+    def needs_account(self) -> bool:
+        """Whether it gives nothing without an account that a person names."""
+        return False
+
+    @property
     def deadline(self) -> float | None:
         """Seconds the whole may take unless the item says otherwise; None for streams, which stall instead."""
         return 30.0

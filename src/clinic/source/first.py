@@ -59,6 +59,10 @@ class First(Source):
             raise ValueError("there must be a source to try")
 
     @property
+    def needs_account(self) -> bool:
+        return all(source.needs_account for source in self.sources)
+
+    @property
     def lane(self) -> str:
         return self.sources[0].lane
 

@@ -72,6 +72,10 @@ class Query(Source):
         require_reading(self.sql)
 
     @property
+    def needs_account(self) -> bool:
+        return True
+
+    @property
     def lane(self) -> str:
         return f"server:{self._called}"
 
