@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from clinic.bundle.budget import Budget
 from clinic.bundle.cap import MARKER_ROOM, PACKED, SEGMENT, Cap, Tail, marker
+from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder
 from clinic.bundle.layout import PARTIAL
-from clinic.bundle.space import Space
 from clinic.bundle.store import Store
 from clinic.bundle.sync import Syncer
 from clinic.units import KIB, MIB

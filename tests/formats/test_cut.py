@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clinic.formats.cut import PREAMBLE, SILENCE, TRUSTED, Cut
 from clinic.formats.entries import Entries
 from clinic.formats.logformats import FORMATS
-from clinic.formats.moment import NANOSECONDS, Clock
+from clinic.formats.timestamp import NANOSECONDS, Clock
 
 NAMED = {known.name: known for known in FORMATS}
 UNIFIED = Entries((NAMED["unified"],))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from clinic.formats.entries import Entries
 from clinic.formats.logentry import SPAN, Format, Level
 from clinic.formats.logformats import FORMATS, detect
-from clinic.formats.moment import NANOSECONDS, Clock
+from clinic.formats.timestamp import NANOSECONDS, Clock
 
 NAMED = {known.name: known for known in FORMATS}
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic.formats.cut import Cut
-from clinic.formats.moment import NANOSECONDS, Clock
 from clinic.formats.search import Tuning, find, measure, newest, survey
+from clinic.formats.timestamp import NANOSECONDS, Clock
 from clinic.units import KIB
 
 START = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp()) * NANOSECONDS

@@ -9,9 +9,9 @@ import pytest
 from clinic.kinds import Content
 from clinic.redact import Redactor
 from clinic.redact.dialects import DIALECTS
-from clinic.redact.rules import Program
+from clinic.redact.rule import Program
 from clinic.redact.scanner import Scanner, Tally
-from clinic.redact.shipped import SHIPPED
+from clinic.redact.shipped_rules import SHIPPED
 from clinic.secret import SecretRegister
 
 Redact = Callable[..., bytes]

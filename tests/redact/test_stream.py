@@ -12,7 +12,7 @@ from clinic.kinds import Content
 from clinic.redact import Redactor, text
 from clinic.redact.door import BLOCK
 from clinic.redact.readers import Step, While
-from clinic.redact.rules import Hit, Take
+from clinic.redact.rule import Hit, Take
 from clinic.redact.view import Opening, View
 
 Redact = Callable[..., bytes]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from clinic.bundle.budget import Budget
+from clinic.bundle.contents import Shelf
 from clinic.bundle.door import Door
 from clinic.bundle.folder import disk_errors
 from clinic.bundle.layout import COMPRESSED, Names
@@ -16,7 +17,6 @@ from clinic.bundle.masking import Masker
 from clinic.bundle.member import plain
 from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry
-from clinic.bundle.shelf import Shelf
 from clinic.bundle.sink import Sink
 from clinic.bundle.store import Store
 from clinic.errors import BadBundle, DiskFull, Refused

@@ -7,9 +7,9 @@ import os
 import threading
 
 from clinic.bundle.budget import Budget
+from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder, disk_errors
 from clinic.bundle.layout import PARTIAL
-from clinic.bundle.space import Space
 from clinic.bundle.sync import Syncer
 from clinic.errors import Cancelled
 from clinic.outcome import Reason

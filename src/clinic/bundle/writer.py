@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from clinic.bundle import resume
 from clinic.bundle.appender import Appender
 from clinic.bundle.budget import Budget
+from clinic.bundle.contents import Shelf
+from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder
 from clinic.bundle.journal import Begun, Header, header_line, line
 from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, SUMS, Names
@@ -25,8 +27,6 @@ from clinic.bundle.record import Entry, Record
 from clinic.bundle.rescan import Rescan
 from clinic.bundle.resume import Sealed, State
 from clinic.bundle.seal import derive, write_seal
-from clinic.bundle.shelf import Shelf
-from clinic.bundle.space import Space
 from clinic.bundle.store import Store
 from clinic.bundle.sync import Syncer
 from clinic.errors import ClinicError, DiskFull

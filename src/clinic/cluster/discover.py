@@ -11,10 +11,10 @@ from typing import cast
 
 from clinic.client.account import Account
 from clinic.client.tls import Tls
-from clinic.cluster.discovery.asking import ask_tidbs, with_account
 from clinic.cluster.discovery.complete import Asking, complete
 from clinic.cluster.discovery.manual import read_topology
 from clinic.cluster.discovery.processes import Mask, find
+from clinic.cluster.discovery.queries import ask_tidbs, with_account
 from clinic.cluster.discovery.seeds import Seeds, read_seeds, require_files, seeded, settled, status_doors
 from clinic.cluster.discovery.signs import signs
 from clinic.cluster.discovery.tiup import Managed, choose, managed, read, tiup_home

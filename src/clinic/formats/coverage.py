@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from clinic.formats.cut import SILENCE, Seen
-from clinic.formats.moment import NANOSECONDS
+from clinic.formats.timestamp import NANOSECONDS
 from clinic.outcome import Reason
 
 _TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clinic.formats.entries import Entries, Mark, Scan
 from clinic.formats.logentry import SPAN
 from clinic.formats.logformats import detect
-from clinic.formats.moment import NANOSECONDS
+from clinic.formats.timestamp import NANOSECONDS
 from clinic.units import KIB, MIB
 
 PREAMBLE = MIB

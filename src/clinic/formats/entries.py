@@ -10,7 +10,7 @@ from functools import cached_property
 
 from clinic.formats.between import between
 from clinic.formats.logentry import Format, Head
-from clinic.formats.moment import NANOSECONDS, Clock, moment_of, offset_of
+from clinic.formats.timestamp import NANOSECONDS, Clock, moment_of, offset_of
 
 _NEVER = rb"(?!)"
 _REACH = 4096

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from clinic.formats.cut import FEWEST, Cut
 from clinic.formats.entries import Entries, Mark
 from clinic.formats.logformats import detect
-from clinic.formats.moment import NANOSECONDS, Clock, goes_back
+from clinic.formats.timestamp import NANOSECONDS, Clock, goes_back
 from clinic.units import KIB, MIB
 
 Read = Callable[[Sequence[tuple[int, int]]], list[bytes]]

@@ -15,13 +15,13 @@ from functools import cached_property
 from clinic.deadline import Deadline
 from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip
 from clinic.host.base import FileInfo, Host, Process, Reader
-from clinic.host.family import MARK, kill, marked, now_in_ticks
+from clinic.host.descendants import MARK, kill, marked, now_in_ticks
 from clinic.host.globs import expand, file_info
+from clinic.host.orphan_watcher import Watcher
 from clinic.host.process import LocalProcess
 from clinic.host.reader import open_file
 from clinic.host.sudo import sudoers_line
 from clinic.host.walk import only_root_can_change, require_owner, shown, user_name, walk
-from clinic.host.watcher import Watcher
 from clinic.outcome import Reason
 
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"

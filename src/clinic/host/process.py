@@ -14,7 +14,7 @@ from contextlib import suppress
 from clinic.deadline import Deadline
 from clinic.errors import Cancelled
 from clinic.host.base import Process
-from clinic.host.family import Kin, family, kill
+from clinic.host.descendants import Kin, family, kill
 from clinic.outcome import Reason
 from clinic.units import KIB, MIB
 

@@ -12,7 +12,8 @@ from clinic.bundle.member import open_plain
 from clinic.bundle.record import FileEntry, Record
 from clinic.errors import BadBundle, ItemError
 from clinic.guard import guarded
-from clinic.read import hosts, kernel, lives, signs
+from clinic.read import hosts, kernel, signs
+from clinic.read import restarts as lives
 from clinic.read.fact import LARGEST, Fact, Findings, Scope
 from clinic.read.hosts import Host
 from clinic.read.instances import Processes, processes, states

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from clinic.bundle.manifest import InstanceFacts, Run
 from clinic.bundle.record import Record
-from clinic.cluster.discovery.components import COMPONENTS
+from clinic.cluster.discovery.component_table import COMPONENTS
 from clinic.read.fact import Findings
 from clinic.read.page import COLUMNS, plain, width
 from clinic.units import plural

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clinic.redact.keys import NOUN
-from clinic.redact.rules import Rule, Take
+from clinic.redact.rule import Rule, Take
 
 COMMANDS: tuple[Rule, ...] = (
     Rule(

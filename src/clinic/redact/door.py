@@ -11,10 +11,10 @@ from clinic.kinds import Content
 from clinic.redact.dialects import DIALECTS
 from clinic.redact.frames import FramesStage
 from clinic.redact.learned import LearnedStage
-from clinic.redact.rules import Program, RuleSet
+from clinic.redact.rule import Program, RuleSet
 from clinic.redact.scanner import FAILED_CLOSED, Scanner, Stage, Tally
 from clinic.redact.separated import SeparatedStage, redact_arguments
-from clinic.redact.shipped import SHIPPED
+from clinic.redact.shipped_rules import SHIPPED
 from clinic.redact.table import TableStage
 from clinic.redact.variants import variants
 from clinic.secret import SecretRegister

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import AHEAD, Step, While
-from clinic.redact.rules import Hit
+from clinic.redact.rule import Hit
 from clinic.redact.values import string_in
 from clinic.redact.view import MASK, Opening, View
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import AHEAD, Exactly, Step
-from clinic.redact.rules import Hit, Program, Take
+from clinic.redact.rule import Hit, Program, Take
 from clinic.redact.text import HANDLERS
 from clinic.redact.variants import strings_in
 from clinic.redact.view import BEHIND, MASK, REACH, Dialect, Opening, View, may_begin_scalar, may_end_scalar

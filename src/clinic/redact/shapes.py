@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from clinic.redact.rules import Rule, Take
+from clinic.redact.rule import Rule, Take
 
 
 def _run(

@@ -8,12 +8,12 @@ import string
 from collections.abc import Callable
 from functools import lru_cache
 
+from clinic.redact.encoded import opens_text, unpacked
 from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
-from clinic.redact.packed import opens_text, unpacked
 from clinic.redact.pattern import Pattern
 from clinic.redact.readers import MULTI_LINE_LIMIT, Exactly, Literal, Until, While
 from clinic.redact.rows import insert
-from clinic.redact.rules import Hit, Take
+from clinic.redact.rule import Hit, Take
 from clinic.redact.values import (
     BARE_END,
     PEEK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clinic.redact.keys import Kind, Where, is_secret, kind_of, looks_random
 from clinic.redact.options import is_option, option_of
 from clinic.redact.pattern import Pattern
-from clinic.redact.rules import Hit
+from clinic.redact.rule import Hit
 from clinic.redact.values import BARE_END, PEEK, Value, exactly, opening, quote_at, quoted, until
 from clinic.redact.view import Opening, View
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from clinic.deadline import Deadline
 from clinic.errors import Partial, Skip
+from clinic.formats.compressed import BadPacking, Packing, packing_of, unpack
 from clinic.formats.cut import Cut, Seen
 from clinic.formats.entries import Entries
 from clinic.formats.logformats import detect
-from clinic.formats.moment import NANOSECONDS, Clock
-from clinic.formats.packed import BadPacking, Packing, packing_of, unpack
 from clinic.formats.search import Survey, find, measure, newest, survey
+from clinic.formats.timestamp import NANOSECONDS, Clock
 from clinic.host.base import Host, Reader
 from clinic.outcome import Reason
 from clinic.source.base import Chunk, Estimate, Gap

@@ -9,8 +9,8 @@ from functools import partial
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Skip
-from clinic.formats.moment import NANOSECONDS
 from clinic.formats.rotation import family, is_of, overlapping, stem
+from clinic.formats.timestamp import NANOSECONDS
 from clinic.host.base import FileInfo, FileKind, Host
 
 LISTED = 500_000

@@ -12,8 +12,8 @@ from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Skip
 from clinic.formats.coverage import Case, judge, shown, together, told
 from clinic.formats.cut import JITTER, SILENCE, Seen
-from clinic.formats.moment import NANOSECONDS, Clock, zone_from
 from clinic.formats.rotation import unpacked
+from clinic.formats.timestamp import NANOSECONDS, Clock, zone_from
 from clinic.host.base import FileInfo, FileKind, Host
 from clinic.outcome import Reason
 from clinic.source.base import Chunk, Doors, Estimate, Part, Ran

@@ -14,9 +14,9 @@ from clinic.client import wire
 from clinic.client.address import Address
 from clinic.cluster.discovery import addresses, processes
 from clinic.cluster.discovery import complete as module
-from clinic.cluster.discovery.asking import Sql
 from clinic.cluster.discovery.complete import Asking, complete
 from clinic.cluster.discovery.processes import Findings
+from clinic.cluster.discovery.queries import Sql
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.deadline import Deadline
 from clinic.errors import Failed, Skip, Unreachable, UsageError

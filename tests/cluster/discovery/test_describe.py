@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.cluster.discovery.component import Component
-from clinic.cluster.discovery.components import COMPONENTS, TELLING_PORTS
+from clinic.cluster.discovery.component_table import COMPONENTS, TELLING_PORTS
+from clinic.cluster.discovery.component_type import Component
 from clinic.cluster.discovery.describe import Traits, deploy_dir, describe, identify, port_of
 from clinic.cluster.discovery.sockets import Listener
 from clinic.cluster.model import ROLES

@@ -359,7 +359,7 @@ def test_a_process_that_hangs_is_listed_by_its_program(
         return fifo.read_bytes() if (pid, name) == (own.pid, "cmdline") else read(pid, name, most)
 
     monkeypatch.setattr(looking, "read", stuck)
-    monkeypatch.setattr("clinic.cluster.discovery.patience.patiently.__defaults__", (0.1,))
+    monkeypatch.setattr("clinic.cluster.discovery.time_limits.patiently.__defaults__", (0.1,))
     started = time.monotonic()
     findings = find(unmasked, "db1")
     assert time.monotonic() - started < 2
@@ -382,7 +382,7 @@ def test_a_file_system_that_hangs_costs_the_paths_and_nothing_else(
         return go_on.wait() if path.startswith("/dead/") else real(account, path)
 
     monkeypatch.setattr(reach, "could_read", hanging)
-    monkeypatch.setattr("clinic.cluster.discovery.patience.patiently.__defaults__", (0.1,))
+    monkeypatch.setattr("clinic.cluster.discovery.time_limits.patiently.__defaults__", (0.1,))
     findings = find(unmasked, "db1")
     go_on.set()
     found = instance_of(own.pid, findings)

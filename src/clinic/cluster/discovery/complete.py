@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from clinic.client.address import Address
 from clinic.client.tls import Tls
 from clinic.cluster.discovery import addresses, processes
-from clinic.cluster.discovery.asking import Sql, ask_pds, ask_sql, dial
-from clinic.cluster.discovery.at_home import at_home
+from clinic.cluster.discovery.in_parallel import Aside, together
 from clinic.cluster.discovery.layout import laid_out
 from clinic.cluster.discovery.merge import Names, merge, named
+from clinic.cluster.discovery.on_this_machine import at_home
 from clinic.cluster.discovery.pd import Answers, combine, read_pd
 from clinic.cluster.discovery.processes import Findings, Mask
+from clinic.cluster.discovery.queries import Sql, ask_pds, ask_sql, dial
 from clinic.cluster.discovery.tiup_kinds import DM_KINDS, TIDB_KINDS
-from clinic.cluster.discovery.together import Aside, together
 from clinic.cluster.discovery.view import View, placed, why
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.errors import ItemError, Unreachable, UsageError

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from clinic.cluster.discovery.argv import leading_words, options, shorten
-from clinic.cluster.discovery.component import Component
-from clinic.cluster.discovery.components import COMPONENTS
+from clinic.cluster.discovery.component_table import COMPONENTS
+from clinic.cluster.discovery.component_type import Component
 from clinic.cluster.discovery.sockets import Listener
 
 COMM_LENGTH = 15

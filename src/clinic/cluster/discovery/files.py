@@ -1,6 +1,6 @@
 """Which files and directories of an instance there are, as far as its own account could read them.
 
-Nothing is opened. A file system that does not answer makes it hang: see `patience`.
+Nothing is opened. A file system that does not answer makes it hang: see `time_limits`.
 """
 
 from __future__ import annotations

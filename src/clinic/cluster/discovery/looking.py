@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from clinic.cluster.discovery.argv import MOST_BYTES, split
-from clinic.cluster.discovery.component import Component
+from clinic.cluster.discovery.component_type import Component
 from clinic.cluster.discovery.describe import identify
 from clinic.cluster.discovery.reach import Account
 from clinic.units import KIB

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clinic.client.tls import Tls
 from clinic.cluster.discovery.addresses import check_host
-from clinic.cluster.discovery.components import COMPONENTS
+from clinic.cluster.discovery.component_table import COMPONENTS
 from clinic.cluster.discovery.fields import Fields
 from clinic.cluster.model import ROLES, Cluster, Instance, Machine
 from clinic.yamlfile import Document, Mistakes

@@ -17,15 +17,15 @@ from pathlib import Path
 import psutil
 
 from clinic.cluster.discovery import looking
-from clinic.cluster.discovery.apart import Claim, apart, called
 from clinic.cluster.discovery.argv import printable, shown
-from clinic.cluster.discovery.components import COMPONENTS
+from clinic.cluster.discovery.component_table import COMPONENTS
 from clinic.cluster.discovery.describe import Traits, deploy_dir, describe
 from clinic.cluster.discovery.files import Files, files
 from clinic.cluster.discovery.looking import Sighting
-from clinic.cluster.discovery.patience import patiently
 from clinic.cluster.discovery.placement import placement
+from clinic.cluster.discovery.shared_ports import Claim, apart, called
 from clinic.cluster.discovery.sockets import Listener, listeners, opened
+from clinic.cluster.discovery.time_limits import patiently
 from clinic.cluster.model import Instance
 from clinic.units import plural
 

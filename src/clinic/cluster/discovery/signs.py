@@ -6,11 +6,11 @@ from pathlib import Path
 
 import psutil
 
-from clinic.cluster.discovery.components import TELLING_PORTS
+from clinic.cluster.discovery.component_table import TELLING_PORTS
 from clinic.cluster.discovery.looking import PROC, comm, descriptors
-from clinic.cluster.discovery.patience import patiently
 from clinic.cluster.discovery.processes import sightings
 from clinic.cluster.discovery.sockets import listeners
+from clinic.cluster.discovery.time_limits import patiently
 
 _FORWARDERS = frozenset({"docker-proxy", "rootlessport", "slirp4netns", "kube-proxy"})
 """Programs that listen for what runs in a container."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from clinic.formats.moment import FOREVER, NANOSECONDS, Clock, goes_back, moment_of, offset_of, zone_from
+from clinic.formats.timestamp import FOREVER, NANOSECONDS, Clock, goes_back, moment_of, offset_of, zone_from
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LOCAL = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clinic.cluster.discovery.at_home import at_home
+from clinic.cluster.discovery.on_this_machine import at_home
 from clinic.cluster.discovery.processes import Findings
 from clinic.cluster.model import Cluster, Instance, Machine
 

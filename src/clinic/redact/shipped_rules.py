@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clinic.redact.commands import COMMANDS
 from clinic.redact.keys import NOUN, SUFFIX
-from clinic.redact.rules import Rule, RuleSet, Take
+from clinic.redact.rule import Rule, RuleSet, Take
 from clinic.redact.shapes import SHAPES
 from clinic.redact.values import QUOTE, UNSEEN
 

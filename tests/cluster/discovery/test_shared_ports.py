@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.cluster.discovery.apart import Apart, Claim, apart
+from clinic.cluster.discovery.shared_ports import Apart, Claim, apart
 from clinic.cluster.model import Instance
 
 

@@ -14,8 +14,8 @@ from clinic.client.address import Address
 from clinic.client.http import Web
 from clinic.client.tls import Tls
 from clinic.cluster.discovery import tidb, topology
+from clinic.cluster.discovery.in_parallel import together
 from clinic.cluster.discovery.pd import NEEDED, Answer, Answers, Question
-from clinic.cluster.discovery.together import together
 from clinic.cluster.discovery.view import View, parsed
 from clinic.cluster.model import Instance
 from clinic.deadline import Deadline

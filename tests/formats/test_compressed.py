@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.formats.packed import PIECE, BadPacking, Packing, packing_of, unpack
+from clinic.formats.compressed import PIECE, BadPacking, Packing, packing_of, unpack
 
 PACKERS: dict[Packing, Callable[[bytes], bytes]] = {
     Packing.GZIP: gzip.compress,

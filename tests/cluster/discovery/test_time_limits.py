@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clinic.cluster.discovery import patience
-from clinic.cluster.discovery.patience import patiently
+from clinic.cluster.discovery import time_limits as patience
+from clinic.cluster.discovery.time_limits import patiently
 from clinic.errors import Failed
 from clinic.outcome import Reason
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import subprocess
 import threading
 
-from clinic.host.family import MARK
+from clinic.host.descendants import MARK
 
 _SHELL = "/bin/sh"
 _SCRIPT = r"""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clinic.cluster.discovery.component import Component, Options
+from clinic.cluster.discovery.component_type import Component, Options
 
 _LISTEN_EXTRA: Mapping[str, Options] = {"name": ("name",), "advertise": ("advertise-listen-addr",)}
 

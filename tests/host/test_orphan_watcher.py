@@ -15,7 +15,7 @@ import pytest
 
 from clinic.deadline import Deadline
 from clinic.host.local import LocalHost
-from clinic.host.watcher import Watcher
+from clinic.host.orphan_watcher import Watcher
 
 Asleep = Callable[[int], int]
 
@@ -65,7 +65,7 @@ def test_any_shell_will_do(
 ) -> None:
     """It kills the groups it was not told to forget, and what carries the mark."""
     (tmp_path / "sh").symlink_to(shell)
-    monkeypatch.setattr("clinic.host.watcher._SHELL", str(tmp_path / "sh"))
+    monkeypatch.setattr("clinic.host.orphan_watcher._SHELL", str(tmp_path / "sh"))
     groups = [subprocess.Popen(["sleep", nap], start_new_session=True) for _ in range(3)]
     marked = subprocess.Popen(["sleep", nap], start_new_session=True, env={"CLINIC_CHILD": "abc-1."})
     other = subprocess.Popen(["sleep", nap], start_new_session=True, env={"CLINIC_CHILD": "xyz-1."})
@@ -109,7 +109,7 @@ def test_a_watcher_that_somebody_killed_is_no_trouble() -> None:
 
 
 def test_without_a_shell_commands_run_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clinic.host.watcher._SHELL", "/no/such/shell")
+    monkeypatch.setattr("clinic.host.orphan_watcher._SHELL", "/no/such/shell")
     host = LocalHost("here")
     with host.run(["echo", "fine"], Deadline(5)) as process:
         assert list(process.chunks()) == [b"fine\n"]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from clinic.cluster.discovery.together import GRACE, Aside, together
+from clinic.cluster.discovery.in_parallel import GRACE, Aside, together
 from clinic.errors import Failed, TimedOut, UsageError
 from clinic.outcome import Reason
 
