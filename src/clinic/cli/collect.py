@@ -62,7 +62,7 @@ _CONTEXT = {"max_content_width": 100}
 @click.option(
     "--note", default="", metavar="TEXT", help="What is wrong, in your words; it goes into the bundle."
 )
-@click.option("-c", "--concurrency", type=click.IntRange(1, 64), help="Items at once; 8.")
+@click.option("-c", "--concurrency", type=click.IntRange(1, 64), help="Items at once; 16.")
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
 @click.option(

@@ -22,7 +22,7 @@ from clinic.run.doors import AttemptDoors, Common
 from clinic.source.base import Gap, Part, Ran
 
 TRIES = 3
-BACK_OFF = 0.5
+BACK_OFF = 0.2
 """Seconds before the second try; doubled for each further one, with full jitter."""
 
 

@@ -29,7 +29,7 @@ SLICE = 0.1
 class Bounds:
     """How much happens at once, and for how long."""
 
-    total: int = 8
+    total: int = 16
     """Items that run at once."""
 
     per_host: int = 4

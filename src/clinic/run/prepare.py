@@ -56,7 +56,7 @@ class Steering:
     max_size: int | None = None
     """Stored bytes."""
 
-    concurrency: int = 8
+    concurrency: int = 16
     """Items at once."""
 
     keep_free: int = KEEP_FREE
