@@ -77,7 +77,8 @@ def test_a_mistake_in_the_configuration_is_told_with_its_fix(doctor: Doctor, hom
 def test_another_account_learns_what_it_lacks_and_the_line_that_grants_it() -> None:
     """Everything is imported before the account changes: the interpreter itself may be root's alone."""
     code = (
-        "import grp, os, pwd, sys; from clinic.cli.main import run; run(['doctor', '--json']); print('---', flush=True);"
+        "import grp, os, pwd, sys; from clinic.cli.main import run;"
+        "run(['doctor', '--json']); print('---', flush=True);"
         "os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534));"
         "sys.exit(run(['doctor', '--json']))"
     )
