@@ -452,3 +452,24 @@ def test_what_cannot_be_is_refused_without_a_bundle(
     assert ended.code == code, ended
     assert "Error:" not in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_and_the_last_line_name_cluster_hosts_and_window(
+    clinic: Clinic, declared: Declared
+) -> None:
+    ended = clinic(*only(declared([{"path": "ok.txt", "command": ["echo", "fine"]}])))
+    for line in (ended.err.strip().splitlines()[0], ended.out.strip().splitlines()[-1]):
+        assert line.startswith("Cluster ")
+        assert "1 host; window " in line
+        assert "UTC" in line
+
+
+def test_nothing_is_written_outside_the_bundle(clinic: Clinic, tmp_path: Path, home: Path) -> None:
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    names = {name: str(elsewhere) for name in ("TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")}
+    ended = clinic("collect", "local", "-y", "--include", "system,storage", "-o", "bundle", env=names)
+    assert ended.code in (0, 3), ended
+    assert list(elsewhere.iterdir()) == []
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert {path.name for path in tmp_path.iterdir()} == {"tmp", "bundle"}

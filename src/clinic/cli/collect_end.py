@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from clinic.bundle.manifest import Run
 from clinic.bundle.record import Record
 from clinic.cli.output import print_json, say
 from clinic.outcome import Reason, Status
+from clinic.read.heading import window_text
 from clinic.run.footprint import CONTROL
 from clinic.run.session import Result
 from clinic.units import human_duration, human_size, plural
@@ -36,6 +38,15 @@ def show(result: Result, *, as_json: bool) -> None:
     say(f"Next: clinic {'collect --resume' if again else 'inspect'} {result.sealed.path}")
     if result.fault is not None:
         say(f"{result.fault.message} (exit code {result.fault.exit_code}).", colour="yellow")
+    say(_headline(result.sealed.manifest.run))
+
+
+def _headline(run: Run) -> str:
+    """The first line of the run once more: cluster, hosts, window; what scrolled away is what people look for."""
+    cluster = run.cluster
+    version = f", {cluster.version}" if cluster.version else ""
+    hosts = plural(len(cluster.machines), "host")
+    return f"Cluster {cluster.name} ({cluster.deployed}{version}), {hosts}; window {window_text(run)}"
 
 
 def _collected(records: Sequence[Record]) -> str:
