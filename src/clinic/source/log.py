@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 
 from clinic.errors import ItemError
 from clinic.source.base import Doors, Estimate, Part, Source
+from clinic.source.logchoice import LogChoice
 from clinic.source.logreading import Reading
 from clinic.source.patterns import require_words
 
@@ -15,45 +16,12 @@ STALL = 30.0
 
 
 @dataclass(frozen=True)
-class LogWindow(Source):
+class LogWindow(LogChoice, Source):
     """What one or more logs say of the window, a file each: entries whose own time is inside, whole or not at all.
 
     A file in no known format is taken by the time of its last change, as it is or, when it is large, its head and
     tail; one whose name says `stderr` always is, since what a crash leaves has no times.
     """
-
-    host: str
-    """Name of the machine that they are on."""
-
-    logs: tuple[str, ...]
-    """Absolute paths of the files that are written now. What they were rotated into is found beside them."""
-
-    _: KW_ONLY
-    """What follows is given by name."""
-
-    patterns: tuple[str, ...] = ()
-    """Absolute globs; each file that matches is a log of its own."""
-
-    below: str = ""
-    """A directory: files in it are named by their path below it, others by their absolute one."""
-
-    silence: float = 0.0
-    """Seconds that an instance is never silent while it runs: a longer silence is on record. 0 when it may be."""
-
-    started: float = 0.0
-    """When the instance started, seconds since 1970 by its host's clock; 0 when that is unknown."""
-
-    running: bool = False
-    """Whether it runs now."""
-
-    ahead: float = 0.0
-    """Seconds that the host's clock is ahead of this machine's."""
-
-    limit: int = 1000
-    """Most files to take of one log, those that changed last; more of them is on record."""
-
-    room: int | None = None
-    """Most plain bytes to take in all: the newest, and what is left out is on record."""
 
     def __post_init__(self) -> None:
         require_words((*self.logs, *self.patterns), "logs and patterns")
@@ -64,7 +32,7 @@ class LogWindow(Source):
 
     @property
     def what(self) -> str:
-        return " ".join((*self.logs, *self.patterns))
+        return self.named
 
     @property
     def deadline(self) -> float | None:

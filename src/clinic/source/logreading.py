@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone, tzinfo
-from typing import TYPE_CHECKING
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Skip
@@ -17,12 +16,10 @@ from clinic.formats.timestamp import NANOSECONDS, Clock, zone_from
 from clinic.host.base import FileInfo, FileKind, Host
 from clinic.outcome import Reason
 from clinic.source.base import Chunk, Doors, Estimate, Part, Ran
+from clinic.source.logchoice import LogChoice
 from clinic.source.logfile import LogFile, Wanted
 from clinic.source.logfiles import FEW, LISTED, Log, look_at, look_for, reaching
 from clinic.units import KIB, human_size, plural
-
-if TYPE_CHECKING:
-    from clinic.source.log import LogWindow
 
 _ZONE_FILE = "/etc/localtime"
 _ZONE_SIZE = 64 * KIB
@@ -74,7 +71,7 @@ class _Trail:
 class Reading:
     """One attempt at reading logs."""
 
-    def __init__(self, source: LogWindow, doors: Doors) -> None:
+    def __init__(self, source: LogChoice, doors: Doors) -> None:
         self._source = source
         self._doors = doors
         self._host = doors.host(source.host)
@@ -95,7 +92,7 @@ class Reading:
         logs += [log for pattern in self._source.patterns for log in look_at(host, pattern, deadline)]
         self._refused += [log.refused for log in logs if log.refused is not None]
         if not any(log.files for log in logs):
-            raise next(iter(self._refused), Skip(Reason.NOT_FOUND, f"there is no {self._source.what}"))
+            raise next(iter(self._refused), Skip(Reason.NOT_FOUND, f"there is no {self._source.named}"))
         return [_Trail(log, self._reaching(log), self._source.limit) for log in logs]
 
     def _reaching(self, log: Log) -> list[FileInfo]:
@@ -241,7 +238,7 @@ class Reading:
             raise Partial(missing[0][0], "; ".join(text for _, text in missing))
         if not self._bytes:
             between = f"{shown(self._wanted.low)} and {shown(self._wanted.high)}"
-            raise Skip(Reason.EMPTY, f"there is no entry between {between} in {self._source.what}")
+            raise Skip(Reason.EMPTY, f"there is no entry between {between} in {self._source.named}")
 
     def _missing(self, trail: _Trail) -> Iterator[tuple[Reason, str]]:
         if trail.refused is not None:
