@@ -29,6 +29,22 @@ os.environ["CLINIC_CLUSTER"] = "local"
 """A cluster that runs here beside the tests must not be what `clinic collect` asks about."""
 
 
+WAITING = (
+    "cli/test_clusters", "client/test_http", "client/test_mysql", "client/test_wire", "cluster/discovery/test_complete",
+    "formats/test_search", "host/test_orphan_watcher", "host/test_process", "host/test_sudo", "run/test_engine",
+    "test_not_run",
+)  # fmt: skip
+"""Modules that mostly wait, for time-outs and for processes: in `make test`, not among the quick ones."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long by waiting, before pytest selects by marks."""
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").with_suffix("").as_posix() in WAITING:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The top of the source tree."""
