@@ -30,7 +30,7 @@ from clinic.source.http import Expect, Get
 from clinic.source.listing import Listing
 from clinic.source.sql import Query, require_reading
 from clinic.units import parse_duration, parse_size
-from clinic.yamlfile import Document, Mistakes, Where, load
+from clinic.yamlfile import Mistakes, Where, load
 
 Build = Callable[[str, tuple[str, ...]], Source]
 SOURCES: Mapping[str, Build] = {
@@ -254,6 +254,3 @@ def _options(mistakes: Mistakes, where: Where, value: Mapping[str, Any]) -> dict
         if key in value:
             found[key] = mistakes.parsed((*where, key), value[key], parse)
     return found
-
-
-__all__ = ["DeclaredCollector", "Document", "read_collector"]

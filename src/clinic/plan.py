@@ -13,7 +13,7 @@ from clinic.bundle.record import Entry, Record
 from clinic.collector import Collector, Item, Target
 from clinic.errors import ItemError, UsageError
 from clinic.guard import guarded
-from clinic.kinds import Content, Privilege, Stage, Volatility
+from clinic.kinds import Content, Stage, Volatility
 from clinic.outcome import Reason, Status
 from clinic.redact import Redactor
 from clinic.source.base import Doors, Estimate
@@ -289,8 +289,3 @@ def stored_size(planned: Planned) -> int:
     """Bytes on disk that the estimate comes to."""
     plain = planned.size
     return plain if planned.item.content is Content.OPAQUE else plain // COMPRESSION
-
-
-def needs_root(plan: Plan) -> list[Planned]:
-    """Items that ask for root's rights."""
-    return [planned for planned in plan.items if planned.item.source.privilege is Privilege.ROOT]

@@ -20,9 +20,6 @@ _HARMLESS = {
 }
 _HARMLESS_LINE = {code: text for code, text in _HARMLESS.items() if code not in (9, 10)}
 
-COLOURS = {"ok": "green", "partial": "yellow", "skipped": "bright_black"}
-"""Colour of a status; red for what is not here."""
-
 
 def harmless(text: str, *, lines: bool = False) -> str:
     """`text` with control characters written out: a node's data must not steer the reader's terminal."""
@@ -46,11 +43,6 @@ def hush(*, err: bool) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, (sys.stderr if err else sys.stdout).fileno())
     os.close(nowhere)
-
-
-def status_text(status: str) -> str:
-    """A status in its colour."""
-    return click.style(status, fg=COLOURS.get(status, "red"))
 
 
 def table(
