@@ -73,7 +73,7 @@ def test_without_bounds_it_waits_in_slices() -> None:
 def test_a_pause_is_as_long_as_asked() -> None:
     started = time.monotonic()
     Deadline(5).pause(0.05)
-    assert 0.05 <= time.monotonic() - started < 0.5
+    assert 0.05 <= time.monotonic() - started < 4
 
 
 def test_a_pause_ends_with_the_bounds_or_when_called_off() -> None:
@@ -84,4 +84,4 @@ def test_a_pause_ends_with_the_bounds_or_when_called_off() -> None:
     threading.Timer(0.05, deadline.cancel).start()
     with pytest.raises(Cancelled):
         deadline.pause(10)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 8

@@ -151,7 +151,7 @@ def test_a_bomb_of_4_gib_is_refused_before_it_grows(tmp_path: Path) -> None:
         pytest.raises(BadBundle, match="expands to more than the 1,000 bytes"),
     ):
         stream.read()
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 5
 
 
 def _make() -> ModuleType:

