@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
+from clinic.formats.readframes import crc32c
 from clinic.kinds import Content
 from clinic.redact import Redactor, rewrite_learned
-from clinic.redact.frames import crc32c
 from clinic.secret import SecretRegister
 
 # A chunk of samples that holds what looks like a secret: it is none.

@@ -6,111 +6,26 @@ as Prometheus' storage/remote/chunked.go and prompb/remote.proto have it.
 
 from __future__ import annotations
 
-import functools
-import struct
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
+from clinic.formats.protobuf import BYTES, BadMessage, field, fields, varint
+from clinic.formats.readframes import LONGEST, frame
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.scanner import FAILED_CLOSED, Tally
 from clinic.redact.separated import RULE
 from clinic.redact.view import MASK
 
-LONGEST_FRAME = 64 << 20
-"""Bytes of a frame that is taken for one; Prometheus makes them of about one mebibyte."""
-
 _SERIES, _LABEL, _NAME, _VALUE = 1, 1, 1, 2
-_BYTES = 2
-_LONGEST_VARINT = 10
 
 
-class BadFrame(ValueError):
-    """Bytes that are no frame; nothing behind them can be told apart."""
-
-
-class _Field(NamedTuple):
-    number: int
-    wire: int
-    start: int
-    """Of its tag."""
-    inside: int
-    """Of its value."""
-    end: int
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number, and the place behind it. Raises `IndexError` where it is cut, `BadFrame` where it is none."""
-    value = shift = 0
-    for _ in range(_LONGEST_VARINT):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise BadFrame("a number without an end")
-
-
-def _number(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _fields(message: bytes) -> Iterator[_Field]:
-    at = 0
-    while at < len(message):
-        start = at
-        tag, at = _varint(message, at)
-        wire, inside = tag & 7, at
-        if wire == 0:
-            _, end = _varint(message, at)
-        elif wire == _BYTES:
-            length, inside = _varint(message, at)
-            end = inside + length
-        elif wire in (1, 5):
-            end = at + (8 if wire == 1 else 4)
-        else:
-            raise BadFrame("a field of no known kind")
-        if end > len(message):
-            raise BadFrame("a field that is longer than its message")
-        yield _Field(tag >> 3, wire, start, inside, end)
-        at = end
-
-
-def _mapped(message: bytes, number: int, change: Callable[[bytes], bytes]) -> bytes:
+def _mapped(message: bytes, tag: int, change: Callable[[bytes], bytes]) -> bytes:
     """The message with each of its inner messages of that number changed."""
     out: list[bytes] = []
-    for field in _fields(message):
-        inner = message[field.inside : field.end]
-        new = change(inner) if field.number == number and field.wire == _BYTES else inner
-        if new == inner:
-            out.append(message[field.start : field.end])
-        else:
-            out += [_number(number << 3 | _BYTES), _number(len(new)), new]
+    for number, kind, start, inside, end in fields(message):
+        inner = message[inside:end]
+        new = change(inner) if number == tag and kind == BYTES else inner
+        out.append(message[start:end] if new == inner else field(tag, new))
     return b"".join(out)
-
-
-@functools.cache
-def _table() -> tuple[int, ...]:
-    """Of CRC-32C (Castagnoli), reflected; RFC 3720 appendix B.4."""
-    table: list[int] = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-def crc32c(data: bytes) -> int:
-    """The checksum of a frame's message. Slow, and needed only for a frame that held a secret."""
-    table, value = _table(), 0xFFFFFFFF
-    for byte in data:
-        value = table[(value ^ byte) & 0xFF] ^ value >> 8
-    return value ^ 0xFFFFFFFF
 
 
 class FramesStage:
@@ -132,7 +47,7 @@ class FramesStage:
         try:
             while (whole := self._frame()) is not None:
                 out.append(whole)
-        except (BadFrame, IndexError):
+        except (BadMessage, IndexError):
             out.append(self._lose())
         return b"".join(out)
 
@@ -151,29 +66,27 @@ class FramesStage:
     def _frame(self) -> bytes | None:
         """The next frame, redacted; None where it is not whole yet."""
         try:
-            length, at = _varint(self._data, 0)
+            length, at = varint(self._data, 0)
         except IndexError:
             return None
         end = at + 4 + length
-        if length > LONGEST_FRAME:
-            raise BadFrame("a frame of no likely length")
+        if length > LONGEST:
+            raise BadMessage("a frame of no likely length")
         if end > len(self._data):
             return None
-        frame, message = self._data[:end], self._data[at + 4 : end]
+        whole, message = self._data[:end], self._data[at + 4 : end]
         clean = message if self._is_clean(message) else _mapped(message, _SERIES, self._series)
         self._data = self._data[end:]
-        return frame if clean == message else _number(len(clean)) + struct.pack(">I", crc32c(clean)) + clean
+        return whole if clean == message else frame(clean)
 
     def _is_clean(self, message: bytes) -> bool:
         """Whether no label holds a secret, told by one look at all of them together."""
         values: list[bytes] = []
-        for series in _fields(message):
-            if series.number == _SERIES and series.wire == _BYTES:
-                for field in _fields(message[series.inside : series.end]):
-                    if field.number == _LABEL and field.wire == _BYTES:
-                        name, value = _label(
-                            message[series.inside + field.inside : series.inside + field.end]
-                        )
+        for number, kind, _, start, stop in fields(message):
+            if number == _SERIES and kind == BYTES:
+                for tag, wire, _, inside, end in fields(message, start, stop):
+                    if tag == _LABEL and wire == BYTES:
+                        name, value = _label(message[inside:end])
                         if self._kind_of(name) is not None:
                             return False
                         values.append(value)
@@ -199,9 +112,9 @@ class FramesStage:
 def _label(label: bytes) -> tuple[bytes, bytes]:
     """Its name and its value."""
     name = value = b""
-    for field in _fields(label):
-        if field.wire == _BYTES and field.number == _NAME:
-            name = label[field.inside : field.end]
-        elif field.wire == _BYTES and field.number == _VALUE:
-            value = label[field.inside : field.end]
+    for tag, kind, _, inside, end in fields(label):
+        if kind == BYTES and tag == _NAME:
+            name = label[inside:end]
+        elif kind == BYTES and tag == _VALUE:
+            value = label[inside:end]
     return name, value

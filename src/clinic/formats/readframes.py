@@ -1,0 +1,142 @@
+"""Prometheus' answers to a remote read of chunks: frames with a checksum, each a list of series with their chunks.
+
+A frame is a uvarint length, a CRC-32C of four bytes (big endian) and a `prometheus.ChunkedReadResponse` in protobuf
+(storage/remote/chunked.go, prompb/remote.proto, prompb/types.proto).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import google_crc32c
+
+from clinic.formats.protobuf import BYTES, BadMessage, fields, number, signed, varint
+
+LONGEST = 64 << 20
+"""Bytes of a frame that is taken for one; Prometheus makes them of about one mebibyte."""
+
+Labels = tuple[tuple[bytes, bytes], ...]
+"""Names and values, in the order in which the server sent them: sorted by name."""
+
+
+class BadFrame(ValueError):
+    """Bytes that are no frame; nothing behind them can be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some samples of a series, as the server holds them."""
+
+    start: int
+    """Time of the first sample, milliseconds since 1970."""
+
+    end: int
+    """Time of the last one."""
+
+    encoding: int
+    """1 XOR, 2 histogram, 3 histogram of floats (prompb.Chunk.Encoding, the same as tsdb/chunkenc)."""
+
+    data: bytes
+    """The chunk itself; its first two bytes count its samples."""
+
+    @property
+    def samples(self) -> int:
+        """How many it holds."""
+        return int.from_bytes(self.data[:2], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedSeries:
+    """A series and some of its chunks; a long one comes in several."""
+
+    labels: Labels
+    """What identifies it."""
+
+    chunks: tuple[Chunk, ...]
+    """In the order of time."""
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum of Castagnoli (RFC 3720 appendix B.4)."""
+    return int(google_crc32c.value(data))
+
+
+def frame(message: bytes) -> bytes:
+    """The frame of a message."""
+    return number(len(message)) + struct.pack(">I", crc32c(message)) + message
+
+
+def messages(stream: BinaryIO) -> Iterator[bytes]:
+    """The messages of the frames in `stream`, checked.
+
+    Raises `BadFrame` at the first that is not whole or not what its checksum says.
+    """
+    while (length := _length(stream)) is not None:
+        if not 0 < length <= LONGEST:
+            raise BadFrame(f"a frame of {length:,} bytes, which no server makes")
+        rest = stream.read(4 + length)
+        if len(rest) < 4 + length:
+            raise BadFrame("a frame that is cut")
+        if crc32c(message := rest[4:]) != int.from_bytes(rest[:4], "big"):
+            raise BadFrame("a frame whose checksum is wrong")
+        yield message
+
+
+def _length(stream: BinaryIO) -> int | None:
+    """The length that the next frame begins with; None at the end."""
+    head = b""
+    while byte := stream.read(1):
+        head += byte
+        if byte[0] < 0x80 or len(head) > 5:
+            break
+    if not head:
+        return None
+    try:
+        return varint(head, 0)[0]
+    except IndexError:
+        raise BadFrame("a frame without a length") from None
+
+
+def series(message: bytes) -> Iterator[ChunkedSeries]:
+    """The series in a frame's message. Raises `BadFrame`."""
+    try:
+        for tag, kind, _, inside, end in fields(message):
+            if tag == 1 and kind == BYTES:
+                yield _series(message, inside, end)
+    except (BadMessage, IndexError) as error:
+        raise BadFrame(f"a frame that holds no series: {error}") from None
+
+
+def _series(message: bytes, start: int, stop: int) -> ChunkedSeries:
+    labels: list[tuple[bytes, bytes]] = []
+    chunks: list[Chunk] = []
+    for tag, kind, _, inside, end in fields(message, start, stop):
+        if kind == BYTES and tag == 1:
+            labels.append(_label(message, inside, end))
+        elif kind == BYTES and tag == 2:
+            chunks.append(_chunk(message, inside, end))
+    return ChunkedSeries(tuple(labels), tuple(chunks))
+
+
+def _label(message: bytes, start: int, stop: int) -> tuple[bytes, bytes]:
+    name = value = b""
+    for tag, kind, _, inside, end in fields(message, start, stop):
+        if kind == BYTES and tag == 1:
+            name = message[inside:end]
+        elif kind == BYTES and tag == 2:
+            value = message[inside:end]
+    return name, value
+
+
+def _chunk(message: bytes, start: int, stop: int) -> Chunk:
+    found = {1: 0, 2: 0, 3: 0}
+    data = b""
+    for tag, kind, _, inside, end in fields(message, start, stop):
+        if kind == BYTES and tag == 4:
+            data = message[inside:end]
+        elif tag in found:
+            found[tag] = varint(message, inside)[0]
+    return Chunk(signed(found[1]), signed(found[2]), found[3], data)
