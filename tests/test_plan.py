@@ -154,6 +154,15 @@ def test_a_node_is_a_host_or_one_instance() -> None:
     assert {one.entry.instance for one in only.items} == {"", "h2-20160"}
 
 
+def test_an_instance_that_is_known_by_its_address_is_named_as_people_write_it() -> None:
+    shared = Instance("tikv", "h", 20160, own_id="127.0.2.1-20160")
+    other = Instance("tikv", "h", 20160, own_id="127.0.2.2-20160")
+    target = Target(Cluster("lab", "tiup", (Machine("h"),), (shared, other)), WINDOW)
+    wanted = Selection(nodes=("127.0.2.1:20160",))
+    plan = declare([(Instances(), False)], target, wanted, Redactor(SecretRegister()))
+    assert {one.entry.instance for one in plan.items} - {""} == {"127.0.2.1-20160"}
+
+
 def test_a_collector_that_raises_is_one_failed_record_and_costs_nothing_else() -> None:
     plan = planned(None, Broken(), Instances())
     assert len(plan.items) == 3

@@ -6,6 +6,7 @@ import posixpath
 
 from clinic.collector import Instance
 from clinic.source.command import Command
+from clinic.source.inside import Inside
 
 _PROGRAMS = {
     "tidb": ("bin/tidb-server", "-V"), "pd": ("bin/pd-server", "-V"), "tikv": ("bin/tikv-server", "-V"),
@@ -23,33 +24,33 @@ _PROGRAMS = {
 }  # fmt: skip
 """Where TiUP puts the program below the deploy directory, and the option that makes it tell its version and end."""
 
-NOBODY = "65534"
-"""The group: that of nobody, by number, since its name is not the same everywhere."""
 
-_DROPPED = ("--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
+def path_of(instance: Instance) -> str:
+    """Its program's absolute path; empty where it is unknown, or is another one in its container."""
+    program, _ = _PROGRAMS.get(instance.component, ("", ""))
+    below = posixpath.join(instance.deploy_dir, program) if program and instance.deploy_dir else ""
+    path = instance.binary or below
+    return path if path.startswith("/") and not instance.container else ""
+
+
+def told(instance: Instance) -> Inside | None:
+    """What the program's file says, without running it; None where nobody knows where it is."""
+    path = path_of(instance)
+    return Inside(instance.host, path) if path and instance.component in _PROGRAMS else None
 
 
 def asked(instance: Instance) -> Command | None:
     """The program with the rights of the account that runs it; None where it is unknown, or that account is root.
 
-    Never as root and never as whoever calls: the file is that account's, and it may have put anything there.
+    Never as root and never as another who calls: the file is that account's, and it may have put anything there.
     """
-    program, option = _PROGRAMS.get(instance.component, ("", ""))
-    path = instance.binary or (
-        posixpath.join(instance.deploy_dir, program) if program and instance.deploy_dir else ""
-    )
-    if not path.startswith("/") or not option or instance.user in ("", "root", "0") or instance.container:
+    path = path_of(instance)
+    _, option = _PROGRAMS.get(instance.component, ("", ""))
+    if not path or not option or instance.user in ("", "root", "0"):
         return None
-    # The library path is set behind the drop: before it, root itself would load libraries from there.
+    # In the words and not in the environment: who drops root's rights would load libraries from there as root.
     library = ("env", f"LD_LIBRARY_PATH={posixpath.dirname(path)}") if instance.component == "tiflash" else ()
-    argv = (
-        "setpriv",
-        f"--reuid={instance.user}",
-        f"--regid={NOBODY}",
-        *_DROPPED,
-        "--",
-        *library,
-        path,
-        option,
+    argv = (*library, path, option)
+    return Command(
+        instance.host, argv, account=instance.user, package="util-linux", deadline=10.0, stderr="append"
     )
-    return Command(instance.host, argv, root=True, package="util-linux", deadline=10.0, stderr="append")

@@ -18,7 +18,7 @@ from clinic.collector import (
 from clinic.source.command import Command
 from clinic.source.first import First
 from clinic.source.http import Expect, Get
-from clinic_collectors._binaries import asked
+from clinic_collectors._binaries import asked, told
 from clinic_collectors._metrics import only
 from clinic_collectors._rows import Row, on_machines, tool
 from clinic_collectors._servers import Ask, of_cluster, place
@@ -114,13 +114,12 @@ class Versions(Collector):
 
 
 def _of(instance: Instance) -> Source | None:
-    """Its API, and its program where that says nothing; None where neither can be asked."""
+    """Its API; where that says nothing its program, run, else read; None where there is nothing to ask."""
     sources: list[Source] = []
     if instance.port:
         sources += [Get(instance, path, expect=expect) for path, expect in _PATHS.get(instance.component, ())]
         sources += [only(instance, _BUILD)] if instance.component in _BY_METRICS else []
-    if (program := asked(instance)) is not None:
-        sources.append(program)
+    sources += [program for program in (asked(instance), told(instance)) if program is not None]
     if len(sources) < 2:
         return sources[0] if sources else None
     return First(tuple(sources))

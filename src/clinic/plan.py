@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from clinic.bundle.layout import safe_path
 from clinic.bundle.record import Entry, Record
-from clinic.collector import Collector, Item, Target
+from clinic.collector import Collector, Instance, Item, Target
 from clinic.errors import ItemError, UsageError
 from clinic.guard import guarded
 from clinic.kinds import Content, Stage, Volatility
@@ -211,8 +211,7 @@ def _require_places(target: Target, selection: Selection) -> None:
     """Raise `UsageError` for a role or node that the cluster does not have, naming those that it has."""
     instances = target.cluster.instances
     roles = {name for one in instances for name in (one.component, *map(str, one.roles))}
-    nodes = {machine.name for machine in target.machines}
-    nodes |= {name for one in instances for name in (one.host, one.id, f"{one.host}:{one.port}")}
+    nodes = {machine.name for machine in target.machines}.union(*map(_places, instances))
     for what, wanted, known in (("role", selection.roles, roles), ("node", selection.nodes, nodes)):
         unknown = [name for name in wanted if name not in known]
         if unknown:
@@ -237,13 +236,19 @@ def _scope(target: Target, selection: Selection) -> set[tuple[str, str]]:
         names = {instance.component, *(str(role) for role in instance.roles)}
         if selection.roles and not names & set(selection.roles):
             continue
-        places = {instance.host, instance.id, f"{instance.host}:{instance.port}"}
-        if selection.nodes and not places & set(selection.nodes):
+        if selection.nodes and not _places(instance) & set(selection.nodes):
             continue
         found |= {(instance.host, instance.id), (instance.host, ""), ("", instance.id)}
     if not selection.roles:
         found |= {(machine.name, "") for machine in target.machines if machine.name in selection.nodes}
     return found
+
+
+def _places(instance: Instance) -> set[str]:
+    """What `--node` may call an instance: its host, its id, or an address and port as people write them."""
+    address, dash, port = instance.id.rpartition("-")
+    written = {f"{address}:{port}"} if dash and port == str(instance.port) else set[str]()
+    return {instance.host, instance.id, f"{instance.host}:{instance.port}"} | written
 
 
 def look(plan: Plan, doors: Callable[[Planned], Doors]) -> Plan:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from clinic.cluster.model import Instance
-from clinic.collector import Item, Privilege
+from clinic.collector import Item
 from clinic.source.command import Command
+from clinic.source.first import First
+from clinic.source.inside import Inside
 from clinic_collectors._binaries import asked
 
 TIKV = Instance("tikv", "a", 20160, 20180, user="tidb", deploy_dir="/tidb-deploy/tikv-20160")
@@ -22,33 +24,18 @@ def argv(instance: Instance) -> tuple[str, ...]:
     return command.argv
 
 
-def test_a_program_runs_as_its_own_account_with_nothing_else() -> None:
-    words = argv(TIKV)
-    assert words[0] == "setpriv"
-    assert {"--reuid=tidb", "--regid=65534", "--clear-groups", "--no-new-privs", "--inh-caps=-all"} <= set(
-        words
-    )
-    assert words[words.index("--") + 1 :] == ("/tidb-deploy/tikv-20160/bin/tikv-server", "-V")
-
-
-def test_it_needs_root_to_become_another_and_is_never_run_as_who_calls() -> None:
+def test_a_program_runs_as_its_own_account() -> None:
     command = asked(TIKV)
     assert command is not None
-    assert command.privilege is Privilege.ROOT
-    assert command.deadline == 10.0
+    assert (command.account, command.root, command.deadline) == ("tidb", False, 10.0)
+    assert argv(TIKV) == ("/tidb-deploy/tikv-20160/bin/tikv-server", "-V")
 
 
 def test_libraries_of_another_account_are_loaded_only_by_that_account() -> None:
-    words = argv(Instance("tiflash", "a", 3930, user="tidb", deploy_dir="/d"))
     command = asked(Instance("tiflash", "a", 3930, user="tidb", deploy_dir="/d"))
     assert command is not None
-    assert not command.environment, "setpriv itself would get it, as root"
-    assert words[words.index("--") + 1 :] == (
-        "env",
-        "LD_LIBRARY_PATH=/d/bin/tiflash",
-        "/d/bin/tiflash/tiflash",
-        "version",
-    )
+    assert not command.environment, "who gives up root's rights for it would get it, as root"
+    assert command.argv == ("env", "LD_LIBRARY_PATH=/d/bin/tiflash", "/d/bin/tiflash/tiflash", "version")
 
 
 @pytest.mark.parametrize(
@@ -78,15 +65,18 @@ def test_the_program_is_asked_only_where_the_api_says_nothing(
     items: Callable[[str, str], list[Item]],
 ) -> None:
     [tidb] = [item for item in items("tiup", "versions.instance") if item.instance == "db-1-4000"]
-    first, _, last = tidb.source.what.partition(" or ")
-    assert first == "GET http://db-1:10080/status"
-    assert last.endswith("/tidb-deploy/tidb-4000/bin/tidb-server -V")
+    assert tidb.source.what.split(" or ") == [
+        "GET http://db-1:10080/status",
+        "/tidb-deploy/tidb-4000/bin/tidb-server -V",
+        "the version in /tidb-deploy/tidb-4000/bin/tidb-server",
+    ]
 
 
 def test_tikv_tells_its_version_by_its_program_only(items: Callable[[str, str], list[Item]]) -> None:
     """Its status port has none; PD's stores and SQL tell it too."""
     [tikv] = [item for item in items("tiup", "versions.instance") if item.instance == "db-1-20160"]
-    assert isinstance(tikv.source, Command)
+    assert isinstance(tikv.source, First)
+    assert [type(source) for source in tikv.source.sources] == [Command, Inside]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pwd
 from collections.abc import Callable
 from typing import Any
 
@@ -163,3 +164,49 @@ def test_errors_of_a_hostile_program_are_harmless(read: Read) -> None:
 
 def test_bytes_pass_unchanged(read: Read) -> None:
     assert read(sh(r"printf '\377\000\n'")) == (b"\xff\x00\n", None, "")
+
+
+def test_a_program_of_another_account_has_that_accounts_rights_and_no_others(read: Read, doors: Any) -> None:
+    """As root, it gives up everything before the program begins."""
+    status = Command("here", ("grep", "-E", "^(Uid|Groups|Cap|NoNew)", "/proc/self/status"), account="nobody")
+    said, reason, why = read(status)
+    assert reason is None, why
+    lines = {
+        name: values.split()
+        for name, _, values in (line.partition(":") for line in said.decode().splitlines())
+    }
+    assert set(lines["Uid"]) == {str(pwd.getpwnam("nobody").pw_uid)}
+    assert {int(lines[name][0], 16) for name in ("CapEff", "CapPrm", "CapBnd", "CapInh")} == {0}
+    assert lines["NoNewPrivs"] == ["1"] and lines["Groups"] == []
+    [ran] = doors.done
+    assert ran.whom == "nobody"
+    assert ran.what.startswith("setpriv --reuid=nobody --regid=65534 --clear-groups --no-new-privs")
+
+
+class Someone:
+    """What a command asks a host before it runs: who is there, and which programs."""
+
+    user = "me"
+    is_root = False
+
+    def which(self, tool: str) -> str:
+        return f"/bin/{tool}"
+
+
+def test_a_program_of_ones_own_account_is_run_as_it_is(doors: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def someone(name: str) -> Someone:
+        del name
+        return Someone()
+
+    monkeypatch.setattr(doors, "host", someone)
+    assert sh("x", account="me").plan(doors).impossible is None
+    refused = sh("x", account="other").plan(doors).impossible
+    assert refused is not None and "NOPASSWD: /bin/setpriv --reuid" in refused.fix
+
+
+@pytest.mark.parametrize(
+    "options", [{"account": "root"}, {"account": "0"}, {"account": "tidb", "root": True}]
+)
+def test_what_is_another_accounts_is_never_run_as_root(options: Any) -> None:
+    with pytest.raises(ValueError, match="never run as root"):
+        sh("id", **options)

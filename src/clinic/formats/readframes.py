@@ -7,13 +7,15 @@ A frame is a uvarint length, a CRC-32C of four bytes (big endian) and a `prometh
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import google_crc32c
 
 from clinic.formats.protobuf import BYTES, BadMessage, fields, number, signed, varint
+
+_value = cast("Callable[[bytes], int]", google_crc32c.value)  # pyright: ignore[reportUnknownMemberType]  # it has no types
 
 LONGEST = 64 << 20
 """Bytes of a frame that is taken for one; Prometheus makes them of about one mebibyte."""
@@ -61,7 +63,7 @@ class ChunkedSeries:
 
 def crc32c(data: bytes) -> int:
     """The checksum of Castagnoli (RFC 3720 appendix B.4)."""
-    return int(google_crc32c.value(data))
+    return _value(data)
 
 
 def frame(message: bytes) -> bytes:

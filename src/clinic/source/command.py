@@ -24,6 +24,10 @@ _REFUSED = re.compile(
 )
 """How tools say that the user lacks a right (C locale)."""
 
+NOBODY = "65534"
+"""The group of what runs as another account: that of nobody, by number, since its name is not the same everywhere."""
+
+_DROPPED = ("--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
 _EXCERPT = 300
 
 
@@ -65,11 +69,17 @@ class Command(Source):
     stderr: Literal["", "append"] = ""
     """Whether the end of standard error follows the output, for programs that say what matters there."""
 
+    account: str = ""
+    """Whose rights it runs with, where they must be another's: as whoever calls when that is the same account,
+    else with nothing but that account's rights where root may give them up, else not at all. Never root."""
+
     environment: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     """Variables besides PATH, LC_ALL and HOME."""
 
     def __post_init__(self) -> None:
         require_words(self.argv, "argv")
+        if self.account in ("root", "0") or (self.account and self.root):
+            raise ValueError("a program that is another account's is never run as root")
 
     @property
     def lane(self) -> str:
@@ -93,19 +103,25 @@ class Command(Source):
     def open(self, doors: Doors) -> Iterator[Part]:
         yield Part(self._chunks(doors))
 
+    def _run_as(self, host: Host) -> tuple[tuple[str, ...], bool]:
+        """The words to run on `host`, and whether with root's rights."""
+        if not self.account or self.account == host.user:
+            return self.argv, self.root
+        return ("setpriv", f"--reuid={self.account}", f"--regid={NOBODY}", *_DROPPED, "--", *self.argv), True
+
     def _impossible(self, host: Host) -> Skip | None:
-        program = self.argv[0]
+        (program, *rest), root = self._run_as(host)
         path = program if program.startswith("/") else host.which(program)
         if path is None:
-            return self._absent()
-        if self.root and not host.is_root:
-            line = sudoers_line(host.user, (path, *self.argv[1:]))
+            return self._absent(program)
+        if root and not host.is_root:
+            line = sudoers_line(host.user, (path, *rest))
             fix = f"run Clinic as root, or add to a file in /etc/sudoers.d, with visudo: {line}"
             return Skip(Reason.NOT_PERMITTED, f"{program} needs root, and {host.user} is not", fix=fix)
         return None
 
-    def _absent(self) -> Skip:
-        text = f"{self.argv[0]} is not installed on {self.host}"
+    def _absent(self, program: str) -> Skip:
+        text = f"{program} is not installed on {self.host}"
         if not self.package and self.empty == "not_applicable":
             return Skip(Reason.NOT_APPLICABLE, text)
         debian, _, redhat = self.package.partition("/")
@@ -116,9 +132,10 @@ class Command(Source):
         host = doors.host(self.host)
         if (impossible := self._impossible(host)) is not None:
             raise impossible
+        argv, root = self._run_as(host)
         came, outcome, started = False, "stopped", time.monotonic()
         try:
-            with host.run(self.argv, doors.deadline, root=self.root, environment=self.environment) as process:
+            with host.run(argv, doors.deadline, root=root, environment=self.environment) as process:
                 for data in process.chunks():
                     came = True
                     yield data
@@ -128,8 +145,8 @@ class Command(Source):
             outcome = str(error.reason)
             raise
         finally:
-            whom = "root" if self.root else host.user
-            doors.ran(Ran("command", self.what, self.host, whom, outcome, time.monotonic() - started))
+            whom = self.account or ("root" if root else host.user)
+            doors.ran(Ran("command", shlex.join(argv), self.host, whom, outcome, time.monotonic() - started))
         if self.stderr == "append" and errors:
             came = True
             yield errors.encode()
