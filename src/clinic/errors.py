@@ -121,6 +121,10 @@ class Failed(ItemError):
     status = Status.FAILED
 
 
+class Unready(Failed):
+    """Its server has said for longer than an election takes that it can't answer for the moment."""
+
+
 class Retryable(ItemError):
     """It did not work, and may work in a moment: a refused connection, a 503."""
 

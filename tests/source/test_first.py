@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut
+from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason
 from clinic.source import first
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
@@ -152,6 +152,15 @@ def test_where_all_failed_a_moment_ago_one_stands_for_all() -> None:
     _, error = read(First((a_pd(1, error=NO_LEADER), a_pd(2, b"not asked"))), doors)
     assert error is not None
     assert error.message == NO_LEADER.message
+
+
+def test_without_a_leader_one_stands_for_all_whatever_else_is_answered() -> None:
+    """PD without a leader still says who its members are; that proves nothing for what only a leader knows."""
+    doors, unready = Clock(), Unready(Reason.BAD_ANSWER, "no leader for 15 s")
+    read(First((a_pd(1, error=unready), a_pd(2, error=unready))), doors)
+    assert read(First((a_pd(1, b"members"), a_pd(2, hangs=True))), doors) == (b"members", None)
+    _, error = read(First((a_pd(1, error=unready), a_pd(2, b"not asked"))), doors)
+    assert (str(error), type(error)) == ("no leader for 15 s", Failed)
 
 
 def test_a_server_that_answers_again_is_asked_first_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from clinic.client.address import Address, is_path, read_url
 from clinic.client.tls import Tls
 from clinic.client.wire import Cut, Reach
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Partial, Retryable, TimedOut
+from clinic.errors import Failed, ItemError, Partial, Retryable, TimedOut, Unready
 from clinic.outcome import Reason
 from clinic.units import KIB, MIB, human_size
 
@@ -286,7 +286,7 @@ class Web:
         after = answer.headers.get("Retry-After", "")
         refused = refusal(answer.status, answer.phrase, _beginning(answer), what, after)
         if refused.wait is not None and not self._patient(path, refused.wait):
-            raise Failed(refused.error.reason, refused.error.message)
+            raise Unready(refused.error.reason, refused.error.message)
         raise refused.error
 
     def _ready(self, path: str) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip, TimedOut
+from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason, Status
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import InnerDoors
@@ -19,7 +19,7 @@ A cluster without a leader says so on each of its servers, after 3 s with PD, an
 """
 
 REMEMBERED = 10.0
-"""Seconds for which a server that could not answer is asked last."""
+"""Seconds for which a server that could not answer is asked last, and for which one stands for all where none could."""
 
 
 class Standing:
@@ -27,6 +27,7 @@ class Standing:
 
     def __init__(self) -> None:
         self._failed: dict[str, float] = {}
+        self._all_failed: dict[frozenset[str], float] = {}
         self._lock = threading.Lock()
 
     def well(self, lane: str) -> bool:
@@ -42,6 +43,17 @@ class Standing:
                 self._failed[lane] = time.monotonic()
             else:
                 self._failed.pop(lane, None)
+
+    def note_all(self, lanes: frozenset[str]) -> None:
+        """Keep that none of them could answer the same question: they have no leader."""
+        with self._lock:
+            self._all_failed[lanes] = time.monotonic()
+
+    def all_failed(self, lanes: frozenset[str]) -> bool:
+        """Whether none of them could answer a moment ago. That one answers something else proves nothing."""
+        with self._lock:
+            since = self._all_failed.get(lanes)
+        return since is not None and time.monotonic() - since < REMEMBERED
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,8 @@ class First(Source):
         standing = doors.shared(Standing, Standing)
         errors: list[tuple[str, ItemError]] = []
         failed: set[str] = set()
-        for source in self._ordered(standing):
+        sources = self._ordered(standing)
+        for source in sources:
             if source.lane in failed:
                 continue
             try:
@@ -100,7 +113,7 @@ class First(Source):
                 if error.reason is Reason.EMPTY:
                     raise  # it answered: there is none, and nobody else has one
                 errors.append((source.lane, error))
-                if error.transient or isinstance(error, TimedOut):
+                if error.transient or isinstance(error, TimedOut | Unready):
                     failed.add(source.lane)
                     standing.note(source.lane, failed=True)
                 continue
@@ -109,20 +122,30 @@ class First(Source):
                 yield begun
                 yield from parts
                 return
+        if failed == self._lanes and len(failed) > 1:
+            standing.note_all(self._lanes)
         if errors:
-            raise _worst(errors, several=len(failed) > 1)
+            raise _worst(errors, several=len(failed) > 1 or len(sources) < len(self.sources))
+
+    @property
+    def _lanes(self) -> frozenset[str]:
+        return frozenset(source.lane for source in self.sources)
 
     def _ordered(self, standing: Standing) -> list[Source]:
-        """Those first that are well. Where none is, one server stands for all: they were all asked just now."""
+        """Those first that are well. Where none could answer, one stands for all: they were all asked just now."""
         well = [source for source in self.sources if standing.well(source.lane)]
-        if well:
+        if well and not standing.all_failed(self._lanes):
             return well + [source for source in self.sources if source not in well]
-        return [source for source in self.sources if source.lane == self.lane]
+        lane = well[0].lane if well else self.lane
+        return [source for source in self.sources if source.lane == lane]
 
 
 def _seconds(source: Source, errors: list[tuple[str, ItemError]]) -> float | None:
     """How long it may take: less, once another one was reached and could not answer for the moment."""
-    waited = any(error.transient and error.reason is not Reason.UNREACHABLE for _, error in errors)
+    waited = any(
+        (error.transient or isinstance(error, Unready)) and error.reason is not Reason.UNREACHABLE
+        for _, error in errors
+    )
     return min(SHORT, source.deadline or SHORT) if waited else source.deadline
 
 
