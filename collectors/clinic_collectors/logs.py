@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clinic.collector import Category, Collector, Content, Instance, Item, Sensitivity, Target, Volatility
 from clinic.source.base import CONTROL
-from clinic.source.log import LogWindow
+from clinic.source.log import LogWindow, index
 from clinic_collectors._logs import paths
 from clinic_collectors._topology import tiup_folder
 
@@ -86,7 +86,7 @@ def _item(instance: Instance, kind: Kind, logs: tuple[str, ...], taken: set[str]
     return Item(
         path, source, id=f"log.{kind.name}", instance=instance.id, folder=True, content=Content.LOG,
         sensitivity=kind.sensitivity, volatility=Volatility.DAYS, priority=kind.priority, default=kind.default,
-        cap=_CAP,
+        cap=_CAP, observer=index,
     )  # fmt: skip
 
 
@@ -101,4 +101,5 @@ def _operations(target: Target) -> Iterator[Item]:
         yield Item(
             path, LogWindow(CONTROL, (), patterns=(f"{glob.escape(directory)}/{pattern}",), below=directory),
             id="log.ops", folder=True, content=Content.LOG, volatility=Volatility.DAYS, default=False, cap=32 << 20,
+            observer=index,
         )  # fmt: skip

@@ -133,4 +133,4 @@ class Package:
         stated = cast("dict[str, object]", found).get("format") if isinstance(found, dict) else None
         if stated != FORMAT:
             raise BadBundle(f"{name} is not of the format {FORMAT}", hint="make it anew: clinic pack BUNDLE")
-        return decode(cls, found, name)
+        return decode(cls, cast("object", found), name)

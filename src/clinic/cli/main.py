@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "Say what this account can and can't collect here, and the fix.",
     "drift": "Show which settings in a bundle differ: file against running, instance against instance.",
     "inspect": "Show what is inside a bundle, what is missing, and why.",
+    "logs": "Show the logs of a bundle as one, in the order of time.",
     "seal": "Seal a bundle whose run was cut short.",
     "verify": "Check that a bundle is exactly what its manifest says.",
 }

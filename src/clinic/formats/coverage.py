@@ -5,7 +5,8 @@ The text has a fixed form, so that programs read it too:
     first=2026-11-24T10:00:00.012Z last=2026-11-24T11:59:59.998Z
     first=... last=... silent=2026-11-24T10:40:00.000Z/2026-11-24T11:20:00.000Z
 
-Times are those of the node's own clock, in UTC; `silent` is there where something is silent for long.
+Times are those of the node's own clock, in UTC; `silent` is there where something is silent for long. ` zone=+08:00` at
+the end says that the log's times name no zone, and by which they were told.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from clinic.outcome import Reason
 
 _TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z"
 _FACTS = re.compile(rf"\bfirst={_TIME} last={_TIME}(?: silent={_TIME}/{_TIME})?")
+_ZONE = re.compile(r" zone=([+-])(\d\d):(\d\d)\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -38,6 +40,15 @@ def read_told(text: str) -> Seen | None:
         return None
     first, last, *silent = (_read(time) for time in found.groups() if time is not None)
     return Seen(first, last, (silent[0], silent[1]) if silent else None)
+
+
+def read_zone(text: str) -> timezone | None:
+    """The zone by which a log's times were told that name none; None when they name their own."""
+    found = _ZONE.search(text)
+    if found is None:
+        return None
+    offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return timezone(-offset if found[1] == "-" else offset)
 
 
 def shown(moment: int) -> str:

@@ -122,7 +122,7 @@ class First(Source):
                 yield begun
                 yield from parts
                 return
-        if failed == self._lanes and len(failed) > 1:
+        if frozenset(failed) == self._lanes and len(failed) > 1:
             standing.note_all(self._lanes)
         if errors:
             raise _worst(errors, several=len(failed) > 1 or len(sources) < len(self.sources))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from clinic.errors import ItemError
+from clinic.formats.logindex import LogIndexer
 from clinic.source.base import Doors, Estimate, Part, Source
 from clinic.source.logchoice import LogChoice
 from clinic.source.logreading import Reading
@@ -13,6 +14,11 @@ from clinic.source.patterns import require_words
 
 STALL = 30.0
 """Seconds without a byte after which a file counts as stuck: a dead file server."""
+
+
+def index() -> LogIndexer:
+    """What makes the index of a log file while it is written: the observer of an item of logs."""
+    return LogIndexer()
 
 
 @dataclass(frozen=True)

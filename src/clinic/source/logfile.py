@@ -6,6 +6,7 @@ import posixpath
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -154,6 +155,16 @@ class LogFile:
         entries = Entries((known,), self._clock)
         mark = entries.first(self.sample, line_start=True, final=len(self.sample) < SAMPLE)
         return mark.time if mark is not None else None
+
+    @property
+    def zone(self) -> str:
+        """The node's zone by which its times were told, as `+08:00`; empty where they name their own."""
+        entries = self.survey.entries
+        mark = entries.first(self.sample, line_start=True) if entries is not None else None
+        if entries is None or mark is None or entries.zone_in(self.sample, mark.at):
+            return ""
+        moment = datetime.fromtimestamp(mark.time / NANOSECONDS, timezone.utc)
+        return moment.astimezone(entries.clock.zone).isoformat()[-6:]
 
     # -- how much of it there is
 

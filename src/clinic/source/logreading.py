@@ -208,9 +208,8 @@ class Reading:
         if len(file.sample) >= _LEAST_HEAD:
             self._heads.setdefault(file.sample[:_LEAST_HEAD], []).append(file.sample[:_HEAD])
         formats = "+".join(known.name for known in entries.formats)
-        return f"{plural(taken, 'byte')}, {formats}" + (
-            f", {told(file.seen)}" if file.seen is not None else ""
-        )
+        seen = f", {told(file.seen)}" if file.seen is not None else ""
+        return f"{plural(taken, 'byte')}, {formats}{seen}" + (f" zone={file.zone}" if file.zone else "")
 
     def _rotated_meanwhile(self, trail: _Trail) -> Iterator[Part]:
         """What was there under another name when its turn came: a log that was rotated while others were read."""

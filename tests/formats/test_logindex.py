@@ -1,0 +1,140 @@
+"""The index of a log: what it counts is what a plain reading of the log counts, however the bytes come."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinic.formats import logindex
+from clinic.formats.entries import Entries
+from clinic.formats.logformats import detect
+from clinic.formats.logindex import LogIndex, LogIndexer
+
+LOGS = Path(__file__).parent.parent / "recorded" / "logs"
+KNOWN = sorted(
+    path for path in LOGS.glob("*.log") if path.name not in ("tidb-stderr-panic.log", "pd-stderr-panic.log")
+)
+
+
+def indexed(data: bytes, size: int = 1 << 18) -> LogIndex | None:
+    """The index of a file whose bytes come `size` at a time."""
+    watching = LogIndexer()
+    for at in range(0, len(data), size):
+        watching.feed(data[at : at + size])
+    stored = watching.finish()
+    return LogIndex.from_json(stored) if stored else None
+
+
+@pytest.mark.parametrize("path", KNOWN, ids=lambda path: path.stem)
+def test_it_counts_what_the_reader_of_entries_finds(path: Path) -> None:
+    data = path.read_bytes()
+    known = detect(data)
+    assert known is not None
+    found = indexed(data)
+    assert found is not None
+    marks = list(Entries((known,)).all(data, line_start=True, final=True))
+    assert found.log == known.name
+    assert found.entries == len(marks)
+    assert found.size == len(data)
+    assert sum(one.count for one in found.templates) <= found.entries
+    assert {one.start for one in found.minutes} == {mark.time // logindex.MINUTE for mark in marks}
+    levels = Counter(known.level_of(data[mark.at : mark.at + 512]) for mark in marks)
+    assert found.levels == Counter({str(level or ""): count for level, count in levels.items()})
+
+
+def test_an_offset_is_where_the_minute_begins() -> None:
+    data = b"".join(
+        b"[2026/11/24 10:%02d:%02d.000 +08:00] [INFO] [a.go:1] [said]\nmore of it [2026/11/24 10:59\n"
+        % (at // 4, at % 4 * 15)
+        for at in range(240)
+    )
+    found = indexed(data, 1000)
+    assert found is not None and len(found.minutes) == 60
+    for minute, one in enumerate(found.minutes):
+        assert data[one.offset :].startswith(b"[2026/11/24 10:%02d:00.000 +08:00]" % minute)
+        assert dict(one.levels) == {"info": 4}
+
+
+@settings(max_examples=20)
+@given(st.integers(200, 200_000))
+def test_how_the_bytes_come_changes_nothing(size: int) -> None:
+    data = (LOGS / "pd-1-unified.log").read_bytes()
+    assert indexed(data, size) == indexed(data)
+
+
+def test_what_varies_in_a_message_is_one_message() -> None:
+    line = b'[2026/11/24 10:00:00.000 +08:00] [WARN] [pd.go:152] ["timestamp too slow"] ["cost time"=%dms] [conn=%d]\n'
+    found = indexed(b"".join(line % (at, at * 7) for at in range(100)))
+    assert found is not None
+    assert [(one.count, one.level, one.text) for one in found.templates] == [
+        (100, "warn", '[pd.go:152] ["timestamp too slow"]')
+    ]
+    slow = b"# Time: 2026-11-24T10:00:%02d.000000+08:00\n# Digest: %s\nselect %d;\n"
+    found = indexed(b"".join(slow % (at, b"ab" * 32 if at % 2 else b"cd" * 32, at) for at in range(40)))
+    assert found is not None
+    assert [(one.count, one.text[:11]) for one in found.templates] == [
+        (20, "digest cdcd"),
+        (20, "digest abab"),
+    ]
+
+
+def test_memory_stays_small_whatever_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logindex, "CANDIDATES", 50)
+    words = ("".join(chr(97 + at // 26**k % 26) for k in range(4)) for at in range(20_000))
+    data = b"".join(
+        b"[2026/11/24 10:00:00.000 +08:00] [INFO] [a.go:1] [%s]\n" % (word.encode() if at % 3 else b"often")
+        for at, word in enumerate(words)
+    )
+    watching = LogIndexer()
+    for at in range(0, len(data), 4096):
+        watching.feed(data[at : at + 4096])
+        assert len(watching._said) < 50 + 4096 // 50  # pyright: ignore[reportPrivateUsage]  # what the bound is about
+    found = LogIndex.from_json(watching.finish())
+    assert found.templates[0].text == "[a.go:1] [often]"
+    assert found.templates[0].count >= 20_000 // 3
+
+
+def test_a_line_without_an_end_is_not_held() -> None:
+    head = b"[2026/11/24 10:00:00.000 +08:00] [INFO] [a.go:1] [said] "
+    data = head + b"x" * 3_000_000 + b"\n" + head + b"\n"
+    found = indexed(data, 65_536)
+    assert found is not None
+    assert (found.entries, found.size) == (2, len(data))
+
+
+def test_a_file_in_no_known_format_has_no_index() -> None:
+    assert indexed(b"") is None
+    assert indexed(b"nothing here has a time\n" * 100) is None
+    assert indexed((LOGS / "tidb-stderr-panic.log").read_bytes()) is None
+
+
+def test_times_without_a_zone_are_said_to_be_the_nodes() -> None:
+    local = indexed((LOGS / "tikv-old.log").read_bytes())
+    assert local is not None and local.local
+    zoned = indexed((LOGS / "tidb-unified.log").read_bytes())
+    assert zoned is not None and not zoned.local
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_log_do_no_harm(data: bytes) -> None:
+    indexed(b"[2026/11/24 10:00:00.000 +08:00] [INFO] [a.go:1] [said]\n" + data)
+
+
+@pytest.mark.parametrize("stored", [b"", b"{}", b"[]", b'{"format": "clinic-logindex/9"}', b"[" * 100_000])
+def test_what_is_no_index_is_refused(stored: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        LogIndex.from_json(stored)
+
+
+def test_people_can_read_it() -> None:
+    watching = LogIndexer()
+    watching.feed((LOGS / "tidb-unified.log").read_bytes())
+    stored = watching.finish()
+    assert json.loads(stored)["format"] == "clinic-logindex/1"
+    assert re.search(rb'^\[\d+,\d+,\{"\w+":\d+', stored, re.MULTILINE)
