@@ -130,7 +130,11 @@ class Package:
     def from_json(cls, data: bytes, name: str) -> Package:
         """The package that `data`, the file `name`, tells of. Raises `BadBundle` for anything else."""
         found = load(data, name)
-        stated = cast("dict[str, object]", found).get("format") if isinstance(found, dict) else None
-        if stated != FORMAT:
-            raise BadBundle(f"{name} is not of the format {FORMAT}", hint="make it anew: clinic pack BUNDLE")
-        return decode(cls, cast("object", found), name)
+        _require_format(found, name)
+        return decode(cls, found, name)
+
+
+def _require_format(found: object, name: str) -> None:
+    stated = cast("dict[str, object]", found).get("format") if isinstance(found, dict) else None
+    if stated != FORMAT:
+        raise BadBundle(f"{name} is not of the format {FORMAT}", hint="make it anew: clinic pack BUNDLE")
