@@ -18,6 +18,7 @@ from clinic.cli.output import harmless, print_json, say, table
 from clinic.errors import BadBundle
 from clinic.outcome import Status
 from clinic.read.ask import questions
+from clinic.read.coverage import coverage_lines
 from clinic.read.describe import contents, describe
 from clinic.read.fact import Findings
 from clinic.read.facts import find, reading
@@ -79,7 +80,7 @@ def _command(bundle: Path, path: str | None, missing: bool, files: bool, as_json
     elif missing:
         _show_missing(opened.records)
     else:
-        findings = find(opened.run, opened.records, reading(opened.root))
+        findings = find(opened.run, opened.records, reading(opened.root), opened.root)
         if as_json:
             print_json(describe(opened, findings))
         else:
@@ -94,6 +95,7 @@ def _show(opened: Opened, findings: Findings) -> None:
     say()
     _show_contents(opened)
     _section("Hosts and instances", places(opened.run, opened.records, findings))
+    _section("Logs, from the beginning of the window to its end", coverage_lines(opened.run, opened.records))
     facts = (line for fact in findings.facts[:FACTS] for line in fact_lines(fact, _columns()))
     _section("Loudest facts", facts)
     _section("Missing, and what would bring it", _missing_lines(groups(opened.records), opened))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from clinic.read import hosts, kernel, signs
 from clinic.read import restarts as lives
 from clinic.read.fact import LARGEST, Fact, Findings, Scope
 from clinic.read.hosts import Host
+from clinic.read.indexes import loudest
 from clinic.read.instances import Processes, processes, states
 from clinic.read.journal import Journals
 from clinic.read.signs import Sign
@@ -84,8 +85,11 @@ def reading(root: Path) -> Read:
     return read
 
 
-def find(run: Run, records: Iterable[Record], read: Read) -> Findings:
-    """What the files of `records` tell. Never fails: what is not there, or can't be understood, says nothing."""
+def find(run: Run, records: Iterable[Record], read: Read, root: Path | None = None) -> Findings:
+    """What the files of `records` tell; with `root`, where they are, also the indexes of logs beside them.
+
+    Never fails: what is not there, or can't be understood, says nothing.
+    """
     listed = tuple(records)
     scope = Scope.of(run)
     nothing: Processes = {}
@@ -100,12 +104,18 @@ def find(run: Run, records: Iterable[Record], read: Read) -> Findings:
         *((fact.text, fact) for fact in lives.started(run.cluster.instances, found, seen, scope, journals)),
         *_of_hosts(views, scope),
         *_told(listed, read, scope),
+        *((fact.text, fact) for fact in _said(run, listed, root)),
     ):
         place = (fact.host, key)
         if place not in facts or fact.weight < facts[place].weight:
             facts[place] = fact
     ordered = sorted(facts.values(), key=lambda fact: (fact.weight, fact.host, fact.text))
     return Findings(tuple(ordered), found, journals)
+
+
+def _said(run: Run, records: Sequence[Record], root: Path | None) -> list[Fact]:
+    nothing: list[Fact] = []
+    return _guarded(lambda: list(loudest(root, run, records)), nothing) if root is not None else nothing
 
 
 def _journals(views: Iterable[Host]) -> Journals:

@@ -15,11 +15,9 @@ from clinic.formats.logentry import Format, Level
 from clinic.formats.logformats import FORMATS, detect
 from clinic.formats.logindex import MINUTE, LogIndex
 from clinic.formats.timestamp import NANOSECONDS, Clock
+from clinic.read.indexes import INDEX
 from clinic.read.open import Opened
 from clinic.units import MIB
-
-INDEX = ".index"
-"""What is appended to a log's name for its index."""
 
 LARGEST_INDEX = 64 * MIB
 """Bytes of an index beyond which it is not read: that of a month has three."""

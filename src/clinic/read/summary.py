@@ -10,6 +10,7 @@ from clinic.bundle.manifest import Run
 from clinic.bundle.record import Entry, Record
 from clinic.outcome import Status
 from clinic.read.ask import questions
+from clinic.read.coverage import coverage_lines
 from clinic.read.fact import Fact, Findings
 from clinic.read.facts import find, reading
 from clinic.read.heading import heading
@@ -47,7 +48,7 @@ def summarize(
     recorded = {record.entry.path for record in records}
     missing = [entry for entry in planned if entry.path not in recorded]
     everything = (*records, *never_ended(missing, (), root))
-    findings = find(run, everything, reading(root))
+    findings = find(run, everything, reading(root), root)
     return render(run, everything, findings, name=root.name, ended=ended, interrupted=interrupted)
 
 
@@ -63,16 +64,19 @@ def render(
     lines = [f"Clinic bundle {plain(name)}", *about]
     parts: list[tuple[str, Part, int]] = [
         ("Hosts and instances", [[line] for line in places(run, records, findings)], 11),
+        (_LOGS, [[line] for line in coverage_lines(run, records)], 5),
         ("Loudest facts", list(_facts(findings)), 9),
         (_missing_title(records, name), list(_missing(records)), 9),
         ("Ask next", list(_ask(run, records, findings, name)), 7),
     ]
+    parts = [part for part in parts if part[0] != _LOGS or part[1]]
     room = _shares(LINES - len(lines) - len(_FOOT) - 2 * len(parts), parts)
     for (title, body, _), share in zip(parts, room, strict=True):
         lines += ["", title, *_limited(body, share)]
     return "".join(f"{cut(shown(line))}\n" for line in (*lines, *_FOOT))
 
 
+_LOGS = "Logs, from the beginning of the window to its end"
 _FOOT = (
     "",
     "Every item with its reason: manifest.json. Whole? sha256sum -c SHA256SUMS. Read: zstd -dc X.zst",

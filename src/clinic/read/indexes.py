@@ -1,0 +1,68 @@
+"""The indexes of a bundle's logs, and what they say of all logs together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import zstandard
+
+from clinic.bundle.layout import COMPRESSED
+from clinic.bundle.manifest import Run
+from clinic.bundle.member import LARGEST_WINDOW, open_stored
+from clinic.bundle.record import Record
+from clinic.errors import BadBundle
+from clinic.formats.logindex import LogIndex
+from clinic.read.fact import LARGEST, Fact
+from clinic.units import plural
+
+INDEX = ".index"
+"""What is appended to a log's name for its index."""
+
+LOUDEST = 3
+"""Messages that are facts."""
+
+_GRAVE = {"fatal": 2, "error": 6}
+"""How loud a message of a level is, 0 the loudest; milder ones are none."""
+
+
+def index_beside(root: Path, name: str) -> LogIndex | None:
+    """The index of the log called `name` in the directory of a bundle that may still be made; None without one."""
+    for ending in ("", COMPRESSED):
+        try:
+            with open_stored(root, name + INDEX + ending) as stream:
+                data = stream.read(LARGEST)
+            return LogIndex.from_json(_unpacked(data) if ending else data)
+        except (BadBundle, ValueError, zstandard.ZstdError):
+            continue
+    return None
+
+
+def _unpacked(data: bytes) -> bytes:
+    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(data)
+    return reader.read(LARGEST)
+
+
+def loudest(root: Path, run: Run, records: Sequence[Record]) -> Iterator[Fact]:
+    """The gravest messages that the logs of each component said most often."""
+    components = {one.id: one.component for one in run.cluster.instances}
+    said: Counter[tuple[str, str, str]] = Counter()
+    where: dict[tuple[str, str, str], tuple[set[str], str]] = {}
+    for record in records:
+        if not record.entry.id.startswith("log."):
+            continue
+        component = components.get(record.entry.instance, "")
+        for file in record.files:
+            index = index_beside(root, file.name)
+            for one in index.templates if index is not None else ():
+                if one.level in _GRAVE:
+                    key = (one.level, component, one.text)
+                    said[key] += one.count
+                    places, _ = where.setdefault(key, (set(), file.path))
+                    places.add(record.entry.instance or record.entry.host)
+    ordered = sorted(said.items(), key=lambda pair: (_GRAVE[pair[0][0]], -pair[1]))
+    for (level, component, text), count in ordered[:LOUDEST]:
+        places, path = where[level, component, text]
+        of = f"{component} ({plural(len(places), 'instance')})" if component else plural(len(places), "host")
+        yield Fact(_GRAVE[level], "", f"{of} logged {level} {plural(count, 'time')}: {text}", "", path)
