@@ -10,7 +10,7 @@ from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Category, Collector, Item, Stage, Target, Volatility, Window
 from clinic.errors import Skip, UsageError
 from clinic.outcome import Reason, Status
-from clinic.plan import Plan, Selection, declare, look, share
+from clinic.plan import Plan, Selection, declare, look, share, share_logs
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors
 from clinic.secret import SecretRegister
@@ -208,6 +208,27 @@ def test_a_budget_goes_by_priority_and_narrows_what_does_not_fit() -> None:
     assert sizes["h1/early.txt"] is None
     assert sizes["h1/late.txt"] == 4_000_000
     assert sizes["h2/late.txt"] == pytest.approx(800_000, rel=0.01)
+
+
+def test_the_logs_of_each_instance_have_a_budget_of_their_own() -> None:
+    class Noisy(Collector):
+        name = "noisy"
+        category = Category.LOGS
+        summary = "for tests"
+
+        def items(self, target: Target) -> Iterator[Item]:
+            for instance in ("h1-4000", "h2-4000"):
+                host = instance.split("-")[0]
+                yield Item(f"{instance}/std", Text(host, size=4_000_000), instance=instance, priority=40)
+                yield Item(f"{instance}/error", Text(host, size=2_000_000), instance=instance, priority=20)
+
+    plan = look(planned(None, Noisy(), Machines()), lambda one: AttemptDoors.__new__(AttemptDoors))
+    shared = {one.entry.path: one.item.source for one in share_logs(plan, 600_000).items}
+    sizes = {path: source.size for path, source in shared.items() if isinstance(source, Text)}
+    assert {path: size for path, size in sizes.items() if path.endswith(("std", "error"))} == {
+        "h1-4000/std": 400_000, "h1-4000/error": 2_000_000, "h2-4000/std": 400_000, "h2-4000/error": 2_000_000,
+    }  # fmt: skip
+    assert sizes["h1/late.txt"] == 4_000_000, "what is no log is not narrowed"
 
 
 def test_declaring_twice_gives_the_same_plan() -> None:

@@ -13,7 +13,7 @@ from clinic.bundle.record import Entry, Record
 from clinic.collector import Collector, Instance, Item, Target
 from clinic.errors import ItemError, UsageError
 from clinic.guard import guarded
-from clinic.kinds import Content, Stage, Volatility
+from clinic.kinds import Category, Content, Stage, Volatility
 from clinic.outcome import Reason, Status
 from clinic.redact import Redactor
 from clinic.source.base import Doors, Estimate
@@ -279,15 +279,31 @@ def _estimate(planned: Planned, doors: Callable[[Planned], Doors]) -> Estimate:
 
 def share(plan: Plan, max_size: int) -> Plan:
     """The plan narrowed to `max_size`: room goes by priority, and what gets less than it needs is narrowed."""
-    left = max_size
+    narrowed = _narrowed(plan.items, max_size)
+    return replace(plan, items=tuple(narrowed.get(one.entry.path, one) for one in plan.items))
+
+
+def share_logs(plan: Plan, max_size: int) -> Plan:
+    """The plan with the logs of each instance narrowed to `max_size`: of those of less priority the newest is kept."""
+    of: dict[tuple[str, str], list[Planned]] = {}
+    for planned in plan.items:
+        if planned.entry.category == Category.LOGS.value:
+            of.setdefault((planned.entry.host, planned.entry.instance), []).append(planned)
+    narrowed = {path: one for logs in of.values() for path, one in _narrowed(logs, max_size).items()}
+    return replace(plan, items=tuple(narrowed.get(one.entry.path, one) for one in plan.items))
+
+
+def _narrowed(items: Iterable[Planned], room: int) -> dict[str, Planned]:
+    """Those that get less room than they need, by their paths; `room` is in stored bytes."""
+    left = room
     narrowed: dict[str, Planned] = {}
-    for planned in sorted(plan.items, key=lambda one: (one.item.priority, one.order)):
+    for planned in sorted(items, key=lambda one: (one.item.priority, one.order)):
         need = stored_size(planned)
         if need > left:
             source = planned.item.source.narrow(left * COMPRESSION)
             narrowed[planned.entry.path] = replace(planned, item=replace(planned.item, source=source))
         left = max(0, left - need)
-    return replace(plan, items=tuple(narrowed.get(one.entry.path, one) for one in plan.items))
+    return narrowed
 
 
 def stored_size(planned: Planned) -> int:

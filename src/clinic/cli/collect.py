@@ -66,6 +66,12 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
 @click.option(
+    "--max-log-size",
+    type=SizeType(),
+    metavar="SIZE",
+    help="Most room for the logs of one instance: error and slow logs come first, then the newest of each.",
+)
+@click.option(
     "--keep-free",
     type=SizeType(),
     metavar="SIZE",

@@ -101,6 +101,9 @@ class Options:
     max_size: int | None = None
     """`--max-size`, bytes."""
 
+    max_log_size: int | None = None
+    """`--max-log-size`, bytes of each instance."""
+
     keep_free: int | None = None
     """`--keep-free`, bytes."""
 
@@ -181,6 +184,7 @@ def bounded(steering: Steering, options: Options) -> Steering:
         steering,
         deadline=parse_duration(options.deadline) if options.deadline is not None else steering.deadline,
         max_size=options.max_size if options.max_size is not None else steering.max_size,
+        max_log_size=options.max_log_size if options.max_log_size is not None else steering.max_log_size,
         concurrency=options.concurrency if options.concurrency is not None else steering.concurrency,
         keep_free=options.keep_free if options.keep_free is not None else steering.keep_free,
     )

@@ -19,7 +19,7 @@ from clinic.host.base import Host
 from clinic.host.local import LocalHost
 from clinic.kinds import Volatility
 from clinic.outcome import Reason
-from clinic.plan import Plan, Selection, declare, look, share
+from clinic.plan import Plan, Selection, declare, look, share, share_logs
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.run.engine import Bounds
@@ -56,6 +56,9 @@ class Steering:
     max_size: int | None = None
     """Stored bytes."""
 
+    max_log_size: int | None = None
+    """Stored bytes of the logs of one instance."""
+
     concurrency: int = 16
     """Items at once."""
 
@@ -71,8 +74,8 @@ class Steering:
         return {
             "include": chosen.include, "exclude": chosen.exclude, "roles": chosen.roles, "nodes": chosen.nodes,
             "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
-            "deadline": self.deadline, "max_size": self.max_size, "concurrency": self.concurrency,
-            "keep_free": self.keep_free, **self.where.values(),
+            "deadline": self.deadline, "max_size": self.max_size, "max_log_size": self.max_log_size,
+            "concurrency": self.concurrency, "keep_free": self.keep_free, **self.where.values(),
         }  # fmt: skip
 
     @classmethod
@@ -83,11 +86,11 @@ class Steering:
                 _words(values["include"]), _words(values["exclude"]), _words(values["roles"]), _words(values["nodes"]),
                 Volatility[str(values["volatility"]).upper()],
             )  # fmt: skip
-            deadline, max_size = values.get("deadline"), values.get("max_size")
+            deadline = values.get("deadline")
             return cls(
                 selection, profile, _words(values["collectors"]),
                 float(str(deadline)) if deadline is not None else None,
-                int(str(max_size)) if max_size is not None else None,
+                _number(values.get("max_size")), _number(values.get("max_log_size")),
                 int(str(values["concurrency"])), int(str(values["keep_free"])), Where.of(values),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
@@ -124,6 +127,10 @@ class Ready:
 
 def _words(value: Option) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
+
+
+def _number(value: Option) -> int | None:
+    return int(str(value)) if value is not None else None
 
 
 def load(names: tuple[str, ...]) -> list[registry.Found]:
@@ -180,6 +187,8 @@ def prepare(
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_size is not None:
         plan = share(plan, steering.max_size)
+    if steering.max_log_size is not None:
+        plan = share_logs(plan, steering.max_log_size)
     return Ready(plan, common, redactor, steering.bounds, looked=not offline)
 
 
