@@ -59,6 +59,15 @@ _PACKAGED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("slow", "mysql"): ("/var/log/mysql/mysql-slow.log",),
 }
 
+SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "std": ("log.file.filename", "log-file", "logger.log", "log.log-file"),
+    "error": ("logger.errorlog",),
+    "slow": ("log.slow-query-file", "slow-query-file"),
+    "general": ("log.general-log-file",),
+    "audit": ("security.audit-log-file", "log.audit-log-file"),
+}
+"""Items of the configuration files that name a log of a kind: docs.pingcap.com, the components' configuration files."""
+
 _NAMED = {"slow": _SLOW, "audit": _AUDIT, "general": _GENERAL}
 _DATA = {"rocksdb": _ROCKSDB, "raft": _RAFT}
 _SERVERS = ("mysql", "mariadb")

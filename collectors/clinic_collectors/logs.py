@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from clinic.collector import Category, Collector, Content, Instance, Item, Sensitivity, Target, Volatility
 from clinic.source.base import CONTROL
 from clinic.source.log import LogWindow, index
-from clinic_collectors._logs import paths
+from clinic_collectors._logs import SETTINGS, paths
 from clinic_collectors._topology import tiup_folder
 
 USER_DATA = Sensitivity.USER_DATA
@@ -80,7 +80,8 @@ def _item(instance: Instance, kind: Kind, logs: tuple[str, ...], taken: set[str]
     taken.add(path)
     steady = kind.name == "std" and instance.component in _NEVER_SILENT
     source = LogWindow(
-        instance.host, logs, below=directory, started=instance.started, running=instance.pid > 0,
+        instance.host, logs, configs=_configs(instance), settings=SETTINGS.get(kind.name, ()),
+        home=instance.deploy_dir, below=directory, started=instance.started, running=instance.pid > 0,
         silence=_SILENCE if steady else 0.0,
     )  # fmt: skip
     return Item(
@@ -88,6 +89,11 @@ def _item(instance: Instance, kind: Kind, logs: tuple[str, ...], taken: set[str]
         sensitivity=kind.sensitivity, volatility=Volatility.DAYS, priority=kind.priority, default=kind.default,
         cap=_CAP, observer=index,
     )  # fmt: skip
+
+
+def _configs(instance: Instance) -> tuple[str, ...]:
+    """What may say where its logs are; the last one was read last, and counts."""
+    return tuple(path for path in instance.config_files if path.startswith("/") and path.endswith(".toml"))
 
 
 def _operations(target: Target) -> Iterator[Item]:

@@ -407,3 +407,16 @@ def test_what_a_crash_left_is_whole_even_beside_lines_with_times(place: Path, do
 def test_no_log_at_all_is_nothing_to_collect(log: Path, doors: SomeDoors) -> None:
     assert Got(of(log), doors).reason is Reason.NOT_FOUND
     assert isinstance(of(log).plan(doors).impossible, Skip)
+
+
+def test_a_log_is_also_where_the_configuration_says(log: Path, place: Path, read_parts: ReadParts) -> None:
+    here, there = entries(HOUR, HOUR + 100), entries(HOUR + 3, HOUR + 200)
+    written(log, here, HOUR + 100)
+    other = written(place / "elsewhere.log", there, HOUR + 200)
+    config = place / "tidb.toml"
+    config.write_text('[log.file]\nfilename = "elsewhere.log"\n')
+    told: dict[str, object] = {
+        "configs": (str(config),), "settings": ("log.file.filename",), "home": str(place),
+    }  # fmt: skip
+    assert read_parts(of(log, **told)) == {str(log): here, str(other): there}
+    assert read_parts(of(log, **{**told, "settings": ()})) == {str(log): here}

@@ -21,6 +21,15 @@ class LogChoice:
     patterns: tuple[str, ...] = ()
     """Absolute globs; each file that matches is a log of its own."""
 
+    configs: tuple[str, ...] = ()
+    """Absolute paths of TOML files that may tell where else the instance writes its logs."""
+
+    settings: tuple[str, ...] = ()
+    """Dotted names of the items in them that do."""
+
+    home: str = ""
+    """The directory that a relative path in them begins at."""
+
     below: str = ""
     """A directory: files in it are named by their path below it, others by their absolute one."""
 

@@ -19,6 +19,7 @@ from clinic.source.base import Chunk, Doors, Estimate, Part, Ran
 from clinic.source.logchoice import LogChoice
 from clinic.source.logfile import LogFile, Wanted
 from clinic.source.logfiles import FEW, LISTED, Log, look_at, look_for, reaching
+from clinic.source.logsettings import told_in
 from clinic.units import KIB, human_size, plural
 
 _ZONE_FILE = "/etc/localtime"
@@ -83,12 +84,23 @@ class Reading:
         self._heads: dict[bytes, list[bytes]] = {}
         self._refused: list[ItemError] = []
         self._bytes = 0
+        self._logs = self._told()
         self._trails = self._look()
+
+    def _told(self) -> tuple[str, ...]:
+        """The logs that were named, and those that the configuration names besides."""
+        source, deadline = self._source, self._doors.deadline
+        told = [
+            path
+            for config in source.configs
+            for path in told_in(self._host, config, source.settings, source.home, deadline)
+        ]
+        return tuple(dict.fromkeys((*source.logs, *told)))
 
     def _look(self) -> list[_Trail]:
         """All logs that there are. Raises `Skip` when there is none, or what forbids to see them."""
         host, deadline = self._host, self._doors.deadline
-        logs = [look_for(host, path, deadline) for path in self._source.logs]
+        logs = [look_for(host, path, deadline) for path in self._logs]
         logs += [log for pattern in self._source.patterns for log in look_at(host, pattern, deadline)]
         self._refused += [log.refused for log in logs if log.refused is not None]
         if not any(log.files for log in logs):
@@ -213,7 +225,7 @@ class Reading:
 
     def _rotated_meanwhile(self, trail: _Trail) -> Iterator[Part]:
         """What was there under another name when its turn came: a log that was rotated while others were read."""
-        if trail.path not in self._source.logs:
+        if trail.path not in self._logs:
             return
         again = look_for(self._host, trail.path, self._doors.deadline)
         fresh = replace(again, files=tuple(info for info in again.files if info.path not in trail.known))
@@ -256,7 +268,7 @@ class Reading:
                 Reason.OVER_BUDGET,
                 f"only the newest part was taken, {left} before it were left out: {facts}",
             )
-        elif trail.telling and trail.known and trail.path in self._source.logs:
+        elif trail.telling and trail.known and trail.path in self._logs:
             verdict = judge(self._case(trail))
             if verdict is not None:
                 yield verdict
