@@ -35,8 +35,11 @@ RUNS = {
     "doctor": ["doctor"],
     "drift": ["drift", "BUNDLE"],
     "inspect": ["inspect", "BUNDLE"],
+    "leaks": ["leaks", "BUNDLE"],
     "logs": ["logs", "BUNDLE"],
+    "redact": ["redact", "BUNDLE", "-o", "NEW"],
     "seal": ["seal", "BUNDLE"],
+    "unmask": ["unmask", "FILE"],
     "verify": ["verify", "BUNDLE"],
 }
 """How each command is run here. One that sends on purpose is named in `SENDS` instead."""
@@ -91,7 +94,7 @@ def test_every_command_is_tried() -> None:
 def test_a_command_tries_to_reach_nobody(
     cut_off: list[str], home: Path, tmp_path: Path, bundle: Path, name: str
 ) -> None:
-    places = {"NEW": tmp_path / "new", "BUNDLE": bundle}
+    places = {"NEW": tmp_path / "new", "BUNDLE": bundle, "FILE": bundle / "manifest.json"}
     words = [places.get(word, word) for word in RUNS[name]]
     said = alone(cut_off, home, sys.executable, "-m", "clinic", *words)
     assert "tried to leave 0 times" in said, said

@@ -22,8 +22,11 @@ COMMANDS = {
     "doctor": "Say what this account can and can't collect here, and the fix.",
     "drift": "Show which settings in a bundle differ: file against running, instance against instance.",
     "inspect": "Show what is inside a bundle, what is missing, and why.",
+    "leaks": "Look through a bundle for credentials, and for names that were replaced in it.",
     "logs": "Show the logs of a bundle as one, in the order of time.",
+    "redact": "Make a bundle in which the customer's own names are replaced.",
     "seal": "Seal a bundle whose run was cut short.",
+    "unmask": "Turn pseudonyms in a text back into the real names.",
     "verify": "Check that a bundle is exactly what its manifest says.",
 }
 """Every command with its line of help: known without importing any of them, so that --help is instant."""

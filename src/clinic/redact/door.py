@@ -11,6 +11,7 @@ from clinic.kinds import Content
 from clinic.redact.dialects import DIALECTS
 from clinic.redact.frames import FramesStage
 from clinic.redact.learned import LearnedStage
+from clinic.redact.privacy import Privacy
 from clinic.redact.rule import Program, RuleSet
 from clinic.redact.scanner import FAILED_CLOSED, Scanner, Stage, Tally
 from clinic.redact.separated import SeparatedStage, redact_arguments
@@ -87,9 +88,15 @@ class RedactStream:
 class Redactor:
     """Masks credentials in everything; made once for a run, used by all threads."""
 
-    def __init__(self, register: SecretRegister, rules: RuleSet | None = None) -> None:
-        """`rules` may add to the shipped ones (`SHIPPED.plus`). Raises `clinic.redact.pattern.BadPattern`."""
+    def __init__(
+        self, register: SecretRegister, rules: RuleSet | None = None, privacy: Privacy | None = None
+    ) -> None:
+        """`rules` may add to the shipped ones (`SHIPPED.plus`), `privacy` replaces names after credentials.
+
+        Raises `clinic.redact.pattern.BadPattern`.
+        """
         self._register = register
+        self._privacy = privacy
         self._rules = rules or SHIPPED
         self._program = _program(self._rules)
         self._shapes = _program(self._rules.shapes())
@@ -108,7 +115,9 @@ class Redactor:
         """A stream for one content; with `learn`, what is masked because of its key is learned for everything else."""
         tally = Tally(learn=self._learn if learn else None)
         if content is Content.FRAMES:
-            frames = FramesStage(lambda label: self._whole(label, Content.TEXT, tally), tally)
+            frames = FramesStage(
+                lambda label: self._private(self._whole(label, Content.TEXT, tally), tally), tally
+            )
             return RedactStream([frames], tally.counts)
         stages: list[Stage] = [LearnedStage(self._register, tally.counts, content)]
         if content is Content.CSV:
@@ -122,17 +131,28 @@ class Redactor:
         if learn:
             # What was learned at the end of a block is masked at its beginning too.
             stages.append(LearnedStage(self._register, tally.counts, content))
+        if self._privacy is not None and content is not Content.OPAQUE:
+            stages.append(self._privacy.stage(tally, content))
         return RedactStream(stages, tally.counts)
 
     def text(self, text: str) -> str:
         """A whole small text: a message, an address, a file name, an excerpt of stderr."""
         data = text.encode("utf-8", "surrogateescape" if _encodes(text) else "replace")
-        return self._whole(data, Content.TEXT, Tally()).decode("utf-8", "surrogateescape")
+        tally = Tally()
+        clean = self._private(self._whole(data, Content.TEXT, tally), tally)
+        return clean.decode("utf-8", "surrogateescape")
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
         """The arguments of a command, each known for what it is: `--password x`, `-px` of a client, `--x=y`."""
         tally = Tally()
         return redact_arguments(argv, lambda piece: self._whole(piece, Content.TEXT, tally), tally)
+
+    def _private(self, clean: bytes, tally: Tally) -> bytes:
+        """A small text after its credentials were masked, with the names in it replaced too."""
+        if self._privacy is None:
+            return clean
+        stage = self._privacy.stage(tally, Content.TEXT)
+        return stage.feed(clean) + stage.finish()
 
     def _scanner(self, content: Content, tally: Tally, depth: int) -> Scanner:
         def again(data: bytes) -> bytes:
