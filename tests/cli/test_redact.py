@@ -155,3 +155,28 @@ def test_explain_says_which_rule(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     said = capsys.readouterr().out
     assert "hunter2secret" not in said
     assert 'password = "***"' in said
+
+
+def test_collect_leaves_only_the_bundle_without_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINIC_HOME", str(tmp_path / "state"))
+    new = tmp_path / "new"
+    words = [
+        "collect",
+        "local",
+        "-y",
+        "-o",
+        str(new),
+        "--include",
+        "clock",
+        "--privacy",
+        "identifiers",
+    ]
+    assert run(words) in (0, 3)
+    sealed = Bundle.open(new)
+    verify(sealed)
+    assert sealed.manifest.run.options["privacy"] == "identifiers"
+    assert sealed.manifest.run.machine.startswith("host-") or len(sealed.manifest.run.machine) < 2
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("new")] == ["new"]
+    assert run(["collect", "--resume", str(new), "-y"]) == 5

@@ -11,6 +11,7 @@ from clinic.bundle.layout import safe_path
 from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
 from clinic.cli.collect_options import Options, resumed, steer
+from clinic.cli.collect_private import collect_private, refuse_private
 from clinic.cli.login import login_options
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
@@ -18,6 +19,7 @@ from clinic.cli.progress import Bars
 from clinic.cli.signals import stopping
 from clinic.errors import NothingCollected
 from clinic.host.local import harden
+from clinic.redact.privacy import Level
 from clinic.run.prepare import Ready, prepare
 from clinic.run.session import Result, Session, collect, resume
 from clinic.window import resolve
@@ -77,6 +79,11 @@ _CONTEXT = {"max_content_width": 100}
     metavar="SIZE",
     help="Room that stays free on the disk; 64M.",
 )
+@click.option(
+    "--privacy", type=click.Choice([str(level) for level in Level]), default="none",
+    help="Replace your own names by pseudonyms at the end, as clinic redact does.",
+)  # fmt: skip
+@click.option("--keep-parent", is_flag=True, help="With --privacy: keep the bundle with the names as well.")
 @click.option("--dry-run", is_flag=True, help="Print what would be read, and how much; collect nothing.")
 @click.option("--offline", is_flag=True, help="With --dry-run: contact and read nothing, so no estimates.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before collecting. It agrees to nothing else.")
@@ -101,6 +108,7 @@ def command(**values: object) -> int:
       clinic collect --from -4h --case 12345
       clinic collect --around 2026-11-25T10:30
       clinic collect --dry-run --include storage       what would be read
+      clinic collect --privacy identifiers             your own names replaced
       clinic collect --profile quick -y                before a restart
       clinic collect --resume clinic-db1-20261125T103000Z
     """
@@ -129,13 +137,19 @@ def run(options: Options) -> int:
             return 0
         session = Session(ready, steering, case=options.case, note=options.note)
         with Bars() as bars, stopping(bars) as watch:
-            result = collect(session, directory, bars, watch)
+            if Level(options.privacy) is Level.NONE:
+                result = collect(session, directory, bars, watch)
+            else:
+                result = collect_private(
+                    session, directory, bars, watch, level=Level(options.privacy), keep=options.keep_parent
+                )
         return _end(result, options)
     finally:
         ready.common.close()
 
 
 def _resume(options: Options, directory: Path) -> Result:
+    refuse_private(directory)
     harden()
     with Bars() as bars, stopping(bars) as watch:
         return resume(

@@ -107,6 +107,12 @@ class Options:
     keep_free: int | None = None
     """`--keep-free`, bytes."""
 
+    privacy: str = "none"
+    """`--privacy`."""
+
+    keep_parent: bool = False
+    """`--keep-parent`."""
+
     dry_run: bool = False
     """`--dry-run`."""
 
@@ -142,7 +148,7 @@ class Options:
             raise UsageError("--offline goes with --dry-run", hint="clinic collect --dry-run --offline")
         steering = (
             self.start, self.end, self.around, self.profile, self.include, self.exclude, self.roles, self.nodes,
-            self.output, self.case, self.note, *self.where.values().values(),
+            self.output, self.case, self.note, self.privacy != "none", *self.where.values().values(),
         )  # fmt: skip
         if self.resumed is not None and any(steering):
             raise UsageError(
