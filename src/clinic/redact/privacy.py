@@ -50,7 +50,7 @@ _SEPARATOR = r'(?:\\?"?\s*[:=]\s*\[?\\?"?\'?)'
 # In prose a colon and a space stand before any word: what is learned for everything else has a surer sign.
 _SURE = r'(?:\\?"\s*:\s*\\?"|\s*=\s*\\?["\']?|:["\'])'
 _KEEP = frozenset(
-    b"localhost true false null none unknown default control n/a nil any all yes no information_schema performance_schema "
+    b"localhost true false null none unknown default control machine n/a nil any all yes no information_schema performance_schema "
     b"metrics_schema mysql".split()
 )
 # Hosts that stand in everybody's comments and documentation links.
