@@ -37,7 +37,9 @@ RUNS = {
     "inspect": ["inspect", "BUNDLE"],
     "leaks": ["leaks", "BUNDLE"],
     "logs": ["logs", "BUNDLE"],
+    "metrics": ["metrics", "BUNDLE"],
     "redact": ["redact", "BUNDLE", "-o", "NEW"],
+    "rebuild": ["rebuild", "BUNDLE"],
     "seal": ["seal", "BUNDLE"],
     "unmask": ["unmask", "FILE"],
     "verify": ["verify", "BUNDLE"],
@@ -98,8 +100,8 @@ def test_a_command_tries_to_reach_nobody(
     words = [places.get(word, word) for word in RUNS[name]]
     said = alone(cut_off, home, sys.executable, "-m", "clinic", *words)
     assert "tried to leave 0 times" in said, said
-    # A machine without a database has no configuration to compare and may have no logs, which is said.
-    expected = (0, 3, 2) if name in ("drift", "logs") else (0, 3)
+    # A machine without a database has no configuration to compare, no metrics, and may have no logs, which is said.
+    expected = (0, 3, 2) if name in ("drift", "logs", "metrics", "rebuild") else (0, 3)
     assert any(f"ended with {code}," in said for code in expected), said
 
 

@@ -46,23 +46,33 @@ class Recorded:
     file: Path
     """What holds the body."""
 
+    method: str = "GET"
+    """How it was asked for."""
+
 
 def recorded(component: str) -> list[Recorded]:
-    """Every answer to a GET that is recorded of a component."""
+    """Every answer that is recorded of a component: to a GET, and to what else is asked without a word of its own."""
     found: list[Recorded] = []
     for folder in FOLDERS:
         index = folder / component / "index.json"
         if index.exists():
             for entry in json.loads(index.read_text("utf-8"))["entries"]:
                 if (
-                    entry.get("method", "GET") == "GET"
+                    entry.get("method", "GET") in ("GET", "POST")
                     and entry.get("status")
                     and not entry.get("request_body")
                 ):
                     file = folder / component / entry["file"]
                     scenario = entry.get("scenario", "")
                     found.append(
-                        Recorded(entry["path"], scenario, entry["status"], entry.get("content_type"), file)
+                        Recorded(
+                            entry["path"],
+                            scenario,
+                            entry["status"],
+                            entry.get("content_type"),
+                            file,
+                            entry.get("method", "GET"),
+                        )
                     )
     return found
 
@@ -80,11 +90,12 @@ class RecordedWeb:
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def find(self, target: str) -> Recorded | None:
+    def find(self, target: str, method: str = "GET") -> Recorded | None:
         """The answer to exactly this, else to this path; one that says something is preferred."""
         path = target.partition("?")[0]
-        exact = [one for one in self._answers if one.target == target]
-        alike = [one for one in self._answers if one.target.partition("?")[0] == path] if not exact else []
+        answers = [one for one in self._answers if one.method == method]
+        exact = [one for one in answers if one.target == target]
+        alike = [one for one in answers if one.target.partition("?")[0] == path] if not exact else []
         good = [
             one for one in (*exact, *alike) if one.status == 200 and one.file.read_bytes().strip() != b"null"
         ]
@@ -103,7 +114,7 @@ class RecordedWeb:
 
             def do_GET(self) -> None:
                 web.asked.append(self.path)
-                found = web.find(self.path)
+                found = web.find(self.path, self.command)
                 status, kind, body = 404, "text/plain", b"404 page not found\n"
                 if found is not None:
                     status, kind, body = found.status, found.content_type or "", found.file.read_bytes()
@@ -113,6 +124,10 @@ class RecordedWeb:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.do_GET()
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Nobody reads it."""
@@ -168,6 +183,7 @@ def played() -> Generator[Servers, None, None]:
     started = Servers()
     with pytest.MonkeyPatch.context() as instead:
         instead.setattr("clinic.source.http.web_address", started.web_address)
+        instead.setattr("clinic.source.promserver.web_address", started.web_address)
         instead.setattr("clinic.source.sql.sql_address", started.sql_address)
         try:
             yield started

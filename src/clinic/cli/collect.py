@@ -68,6 +68,18 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
 @click.option(
+    "--metrics-match", multiple=True, metavar="GLOB", help="Only metrics with such a name; repeatable."
+)
+@click.option(
+    "--metrics-exclude", multiple=True, metavar="GLOB", help="No metrics with such a name; repeatable."
+)
+@click.option(
+    "--metrics-max",
+    type=SizeType(),
+    metavar="SIZE",
+    help="Most samples of one server; 1G. The metrics that a diagnosis begins with come first.",
+)
+@click.option(
     "--max-log-size",
     type=SizeType(),
     metavar="SIZE",

@@ -104,6 +104,15 @@ class Options:
     max_log_size: int | None = None
     """`--max-log-size`, bytes of each instance."""
 
+    metrics_match: tuple[str, ...] = ()
+    """`--metrics-match`."""
+
+    metrics_exclude: tuple[str, ...] = ()
+    """`--metrics-exclude`."""
+
+    metrics_max: int | None = None
+    """`--metrics-max`, bytes."""
+
     keep_free: int | None = None
     """`--keep-free`, bytes."""
 
@@ -179,9 +188,17 @@ def steer(options: Options, where: Where) -> Steering:
         collectors=tuple(_absolute(name) for name in (*config.collectors, *options.collectors)),
         deadline=chosen.deadline,
         max_size=chosen.max_size,
+        options=_collector_options(options),
         where=where,
     )
     return bounded(steering, options)
+
+
+def _collector_options(options: Options) -> tuple[str, ...]:
+    """What single collectors are told, `name=value`."""
+    globs = (("metrics-match", options.metrics_match), ("metrics-exclude", options.metrics_exclude))
+    found = [f"{name}={','.join(_split(words))}" for name, words in globs if words]
+    return (*found, *([f"metrics-max={options.metrics_max}"] if options.metrics_max is not None else []))
 
 
 def bounded(steering: Steering, options: Options) -> Steering:

@@ -24,6 +24,8 @@ COMMANDS = {
     "inspect": "Show what is inside a bundle, what is missing, and why.",
     "leaks": "Look through a bundle for credentials, and for names that were replaced in it.",
     "logs": "Show the logs of a bundle as one, in the order of time.",
+    "metrics": "Show which metrics a bundle has, and series of them.",
+    "rebuild": "Write the metrics of a bundle as data that a Prometheus opens.",
     "redact": "Make a bundle in which the customer's own names are replaced.",
     "seal": "Seal a bundle whose run was cut short.",
     "unmask": "Turn pseudonyms in a text back into the real names.",

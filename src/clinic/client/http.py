@@ -158,7 +158,7 @@ class Web:
         *,
         method: Method = "GET",
         query: Query = (),
-        body: str = "",
+        body: str | bytes = "",
         headers: Mapping[str, str] | None = None,
     ) -> Generator[Answer, None, None]:
         """Ask and give a good answer; the exchange is over, one way or the other, when the block is left.
@@ -178,7 +178,7 @@ class Web:
         *,
         method: Method = "GET",
         query: Query = (),
-        body: str = "",
+        body: str | bytes = "",
         headers: Mapping[str, str] | None = None,
     ) -> Generator[Answer, None, None]:
         """The same with whatever status it has, for who wants to put that on record: `require_good` judges it."""
@@ -214,7 +214,7 @@ class Web:
         deadline: Deadline,
         method: Method,
         url: str,
-        body: str,
+        body: str | bytes,
         headers: Mapping[str, str],
     ) -> Answer:
         from clinic.client.adapter import Line
@@ -244,7 +244,7 @@ class Web:
             self._reach.silent()
             raise
 
-    def _request(self, method: Method, url: str, body: str, headers: Mapping[str, str]) -> Any:
+    def _request(self, method: Method, url: str, body: str | bytes, headers: Mapping[str, str]) -> Any:
         import requests
 
         sent = {
@@ -257,7 +257,9 @@ class Web:
             sent.setdefault("Content-Type", "application/json")
         if self._account is not None:
             sent["Authorization"] = self._account.header.reveal()
-        return requests.Request(method, url, headers=sent, data=body.encode() or None).prepare()
+        return requests.Request(
+            method, url, headers=sent, data=(body.encode() if isinstance(body, str) else body) or None
+        ).prepare()
 
     def _connections(self) -> Adapter:
         from clinic.client.adapter import Adapter

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clinic.formats.protobuf import BYTES, BadMessage, field, fields, varint
-from clinic.formats.readframes import LONGEST, frame
+from clinic.formats.readframes import LONGEST, frame, label_pairs
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.scanner import FAILED_CLOSED, Tally
 from clinic.redact.separated import RULE
 from clinic.redact.view import MASK
+
+REMEMBERED = 100_000
+"""Values of labels that were found to hold no secret: of a cluster's some thousands come again and again."""
 
 _SERIES, _LABEL, _NAME, _VALUE = 1, 1, 1, 2
 
@@ -38,6 +41,8 @@ class FramesStage:
         self._tally = tally
         self._data = b""
         self._lost = False
+        self._clean: set[bytes] = set()
+        self._plain: set[bytes] = set()
 
     def feed(self, data: bytes) -> bytes:
         if self._lost:
@@ -81,17 +86,29 @@ class FramesStage:
 
     def _is_clean(self, message: bytes) -> bool:
         """Whether no label holds a secret, told by one look at all of them together."""
-        values: list[bytes] = []
+        fresh: set[bytes] = set()
         for number, kind, _, start, stop in fields(message):
             if number == _SERIES and kind == BYTES:
-                for tag, wire, _, inside, end in fields(message, start, stop):
-                    if tag == _LABEL and wire == BYTES:
-                        name, value = _label(message[inside:end])
-                        if self._kind_of(name) is not None:
-                            return False
-                        values.append(value)
-        together = b"\n".join(values)
-        return self._text(together) == together
+                for name, value in label_pairs(message[start:stop])[0]:
+                    if value not in self._clean:
+                        fresh.add(value)
+                    if name not in self._plain and not self._is_plain(name):
+                        return False
+        together = b"\n".join(sorted(fresh))
+        if self._text(together) != together:
+            return False
+        # What is learned to be a secret later is masked in all that was written before.
+        if len(self._clean) + len(fresh) > REMEMBERED:
+            self._clean.clear()
+        self._clean |= fresh
+        return True
+
+    def _is_plain(self, name: bytes) -> bool:
+        """Whether the name of a label says nothing of a secret."""
+        if self._kind_of(name) is not None:
+            return False
+        self._plain.add(name)
+        return True
 
     def _series(self, series: bytes) -> bytes:
         return _mapped(series, _LABEL, self._labelled)

@@ -65,6 +65,9 @@ class Steering:
     keep_free: int = KEEP_FREE
     """Bytes that stay free on the disk."""
 
+    options: tuple[str, ...] = ()
+    """Options of collectors, `name=value`."""
+
     where: Where = field(default_factory=Where)
     """Which cluster, and how it is found."""
 
@@ -75,7 +78,8 @@ class Steering:
             "include": chosen.include, "exclude": chosen.exclude, "roles": chosen.roles, "nodes": chosen.nodes,
             "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
             "deadline": self.deadline, "max_size": self.max_size, "max_log_size": self.max_log_size,
-            "concurrency": self.concurrency, "keep_free": self.keep_free, **self.where.values(),
+            "concurrency": self.concurrency, "keep_free": self.keep_free, "options": self.options,
+            **self.where.values(),
         }  # fmt: skip
 
     @classmethod
@@ -91,7 +95,8 @@ class Steering:
                 selection, profile, _words(values["collectors"]),
                 float(str(deadline)) if deadline is not None else None,
                 _number(values.get("max_size")), _number(values.get("max_log_size")),
-                int(str(values["concurrency"])), int(str(values["keep_free"])), Where.of(values),
+                int(str(values["concurrency"])), int(str(values["keep_free"])),
+                _words(values.get("options")), Where.of(values),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             raise UsageError(
@@ -177,7 +182,7 @@ def prepare(
     access = logins.given(register) if logins is not None else Access()
     cluster = discover(steering.where, learning(redactor), account=access.sql, offline=offline)
     selection = _with_named(steering.selection, found)
-    target = Target(cluster, window)
+    target = Target(cluster, window, dict(one.split("=", 1) for one in steering.options))
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
     if logins is not None and not offline and any(one.item.source.needs_account for one in plan.items):
         access = logins.asked(access, cluster, register)

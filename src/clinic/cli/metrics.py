@@ -1,0 +1,188 @@
+"""`clinic metrics`: which metrics a bundle has, and series of them as table, sparkline, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+
+from clinic.cli.output import say, table
+from clinic.errors import UsageError
+from clinic.read.metrics import Samples, listed, select
+from clinic.read.open import Opened, open_bundle
+from clinic.read.samples import MetricsOf, chosen
+from clinic.read.selector import NAME, BadSelector, Selector, parse
+from clinic.window import parse_moment
+
+BARS = "▁▂▃▄▅▆▇█"
+"""Heights of a sparkline."""
+
+COLUMNS = 40
+"""Columns of a sparkline."""
+
+_EVER = 1 << 62
+
+
+@click.command("metrics")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("selector", default="")
+@click.option("-f", "--from", "start", metavar="TIME", help="Samples from this time on.")
+@click.option("-t", "--to", "end", metavar="TIME", help="Samples up to this time.")
+@click.option("--server", default="", metavar="NAME", help="Of this server only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, with all samples.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each sample.")
+def command(
+    bundle: Path, selector: str, start: str | None, end: str | None, server: str, as_json: bool, as_csv: bool
+) -> int:
+    """Show which metrics are in BUNDLE, or the series that SELECTOR chooses.
+
+    A selector is PromQL's: a name, labels in braces with = != =~ and !~. More of PromQL needs a Prometheus:
+    clinic rebuild BUNDLE --serve.
+
+    \b
+    Examples:
+      clinic metrics clinic-db1-20261125T103000Z
+      clinic metrics clinic-db1-20261125T103000Z 'up{job="tikv"}'
+      clinic metrics clinic-db1-20261125T103000Z '{__name__=~"tidb_server_.+"}' --json
+      clinic metrics clinic-db1-20261125T103000Z tidb_server_connections --csv > connections.csv
+    """
+    if as_json and as_csv:
+        raise UsageError("--json and --csv can't both be printed", hint="give one of them")
+    opened = open_bundle(bundle)
+    wanted = chosen(opened, server)
+    if not selector:
+        return _list(opened, wanted, as_json)
+    now = datetime.now(timezone.utc)
+    low = _milliseconds(parse_moment(start, now)) if start else -_EVER
+    high = _milliseconds(parse_moment(end, now, day_end=True)) if end else _EVER
+    found = (
+        (one.server, each) for one in wanted for each in select(opened, one, _parsed(selector), low, high)
+    )
+    show = _show_json if as_json else _show_csv if as_csv else _show
+    if not show(found):
+        raise UsageError(
+            f"no series in the bundle matches {selector}", hint=f"clinic metrics {bundle} lists the metrics"
+        )
+    return 0
+
+
+def _parsed(text: str) -> Selector:
+    try:
+        return parse(text)
+    except BadSelector as error:
+        raise UsageError(str(error), hint="full PromQL: clinic rebuild BUNDLE --serve") from None
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _list(opened: Opened, wanted: Sequence[MetricsOf], as_json: bool) -> int:
+    for one in wanted:
+        found = listed(opened, one)
+        if as_json:
+            for each in found:
+                row = {
+                    "server": one.server,
+                    "metric": each.name,
+                    "series": each.series,
+                    "samples": each.samples,
+                }
+                click.echo(json.dumps({**row, "missing": each.missing} if each.missing else row))
+            continue
+        say(
+            f"{one.server}: {sum(each.series for each in found):,} series of {len(found):,} metrics",
+            bold=True,
+        )
+        rows = [
+            (
+                each.name,
+                f"{each.series:,}",
+                f"{each.samples:,}",
+                _between(each.first, each.last) or each.missing,
+            )
+            for each in found
+        ]
+        table(("METRIC", "SERIES", "SAMPLES", "FROM AND TO, UTC"), rows, right=(1, 2))
+    return 0
+
+
+def _between(first: int, last: int) -> str:
+    return f"{_clock(first)} {_clock(last)}" if first else ""
+
+
+def _clock(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment / 1000, timezone.utc):%Y-%m-%dT%H:%M:%S}"
+
+
+def _show(found: Iterator[tuple[str, Samples]]) -> int:
+    rows = [_row(each) for _, each in found]
+    if rows:
+        table(("SERIES", "SAMPLES", "", "LEAST", "MOST", "LAST", ""), rows, right=(1, 3, 4, 5))
+    return len(rows)
+
+
+def _row(one: Samples) -> tuple[object, ...]:
+    values = one.values
+    least, most, last = (min(values), max(values), values[-1]) if values else (math.nan, math.nan, math.nan)
+    numbers = (_number(least), _number(most), _number(last))
+    return (_called(one), len(one.times), _line(values), *numbers, _note(one))
+
+
+def _called(one: Samples) -> str:
+    inside = ",".join(f"{name}={value}" for name, value in one.labels.items() if name != NAME)
+    return f"{one.labels.get(NAME, '')}{{{inside}}}"
+
+
+def _note(one: Samples) -> str:
+    holes = one.holes()
+    texts = [f"hole from {_clock(holes[0][0])} to {_clock(holes[0][1])}" if holes else ""]
+    texts += [f"and {len(holes) - 1} more" if len(holes) > 1 else ""]
+    texts += [f"{one.histograms:,} histograms: clinic rebuild --serve" if one.histograms else ""]
+    return " ".join(text for text in texts if text)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _line(values: Sequence[float]) -> str:
+    """The values as heights, each the mean of what falls into its column."""
+    size = max(1, math.ceil(len(values) / COLUMNS))
+    groups = [
+        [value for value in values[at : at + size] if math.isfinite(value)]
+        for at in range(0, len(values), size)
+    ]
+    means = [sum(group) / len(group) if group else math.nan for group in groups]
+    known = [mean for mean in means if math.isfinite(mean)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((mean - low) * scale)] if math.isfinite(mean) else " " for mean in means)
+
+
+def _show_json(found: Iterator[tuple[str, Samples]]) -> int:
+    count = 0
+    for server, one in found:
+        values = [value if math.isfinite(value) else str(value) for value in one.values]
+        row = {"server": server, "metric": one.labels, "timestamps": list(one.times), "values": values}
+        click.echo(json.dumps({**row, "histograms": one.histograms} if one.histograms else row))
+        count += 1
+    return count
+
+
+def _show_csv(found: Iterator[tuple[str, Samples]]) -> int:
+    count, out = 0, csv.writer(sys.stdout, lineterminator="\n")
+    for server, one in found:
+        if not count:
+            out.writerow(("server", "series", "time", "value"))
+        name = _called(one)
+        pairs = zip(one.times, one.values, strict=True)
+        out.writerows((server, name, moment / 1000, value) for moment, value in pairs)
+        count += 1
+    return count
