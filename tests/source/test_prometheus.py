@@ -46,16 +46,17 @@ def doors() -> Iterator[AttemptDoors]:
 
 def read(source: Samples, doors: AttemptDoors) -> tuple[dict[str, bytes], ItemError | None]:
     """The files, and why there is no more."""
-    got: dict[str, bytes] = {}
+    got: dict[str, bytearray] = {}
+    error: ItemError | None = None
     try:
         for part in source.open(doors):
-            pieces = got[part.name] = bytearray()  # type: ignore[assignment]  # grows
+            pieces = got[part.name] = bytearray()
             for chunk in part.chunks:
                 assert isinstance(chunk, bytes)
                 pieces += chunk
-    except ItemError as error:
-        return got, error
-    return got, None
+    except ItemError as ended:
+        error = ended
+    return {name: bytes(data) for name, data in got.items()}, error
 
 
 def at(server: Any) -> Instance:
