@@ -11,6 +11,7 @@ Then, each in a process of its own, in turns, what is written being on the disk 
 * `source`: these through zstd -1 in the same process
 * `stored`: as `source`, through zstd -3 and SHA-256, as the bundle's writer has it
 * `redacted`: as `stored`, with redaction before it
+* `indexed`: as `redacted`, with the index made of what is written
 
 Every number is measured here and now; the median of the rounds is shown, without what Python takes to start. Ratios
 within a run say more than the numbers, and processor seconds more than those of the clock, which move with whatever
@@ -38,6 +39,7 @@ import zstandard
 
 from clinic.cluster.model import Cluster, Machine
 from clinic.deadline import Deadline
+from clinic.formats.logindex import LogIndexer
 from clinic.host.local import LocalHost
 from clinic.kinds import Content
 from clinic.redact import Redactor
@@ -184,16 +186,22 @@ def source(path: Path, name: str, out: Path) -> None:
         _sync(file)
 
 
-def stored(path: Path, name: str, out: Path, *, redact: bool = False) -> None:
+def stored(path: Path, name: str, out: Path, *, redact: bool = False, index: bool = False) -> None:
     """As the bundle's writer does it: zstd -3 and the digest of what is stored."""
     packer, digest = zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj(), hashlib.sha256()
     stream = Redactor(SecretRegister()).stream(Content.LOG) if redact else None
+    watching = LogIndexer() if index else None
     with out.open("wb") as file:
         for chunk in chunks(path, name):
-            data = packer.compress(stream.feed(chunk) if stream is not None else chunk)
+            clean = stream.feed(chunk) if stream is not None else chunk
+            if watching is not None:
+                watching.feed(clean)
+            data = packer.compress(clean)
             digest.update(data)
             file.write(data)
         file.write(packer.compress(stream.finish() if stream is not None else b"") + packer.flush())
+        if watching is not None:
+            file.write(watching.finish())
         _sync(file)
 
 
@@ -202,12 +210,17 @@ def redacted(path: Path, name: str, out: Path) -> None:
     stored(path, name, out, redact=True)
 
 
+def indexed(path: Path, name: str, out: Path) -> None:
+    """With the index of what is written."""
+    stored(path, name, out, redact=True, index=True)
+
+
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-WAYS = {"cut": cut, "source": source, "stored": stored, "redacted": redacted}
+WAYS = {"cut": cut, "source": source, "stored": stored, "redacted": redacted, "indexed": indexed}
 
 
 @dataclass(frozen=True)
@@ -277,7 +290,7 @@ def measure(path: Path, name: str, rounds: int, scratch: Path, *, cold: bool) ->
     median = {way: _median(found) for way, found in costs.items()}
     peak = (scratch / "out.peak").read_text()
     say(
-        f"\n{path.name}, {name}: {size / MIB:.1f} of {path.stat().st_size / MIB:.0f} MiB; peak of redacted {peak} MiB"
+        f"\n{path.name}, {name}: {size / MIB:.1f} of {path.stat().st_size / MIB:.0f} MiB; peak of indexed {peak} MiB"
     )
     for way in commands:
         begun = median["nothing"] if way in WAYS else Cost(0, 0)
