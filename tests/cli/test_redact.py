@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Ended
 
 from clinic.bundle.journal import Header
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
@@ -157,26 +159,14 @@ def test_explain_says_which_rule(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert 'password = "***"' in said
 
 
-def test_collect_leaves_only_the_bundle_without_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLINIC_HOME", str(tmp_path / "state"))
-    new = tmp_path / "new"
-    words = [
-        "collect",
-        "local",
-        "-y",
-        "-o",
-        str(new),
-        "--include",
-        "clock",
-        "--privacy",
-        "identifiers",
-    ]
-    assert run(words) in (0, 3)
+def test_collect_leaves_only_the_bundle_without_names(clinic: Callable[..., Ended], tmp_path: Path) -> None:
+    """A run hardens its process, so it has one of its own."""
+    new, home = tmp_path / "new", {"CLINIC_HOME": str(tmp_path / "state")}
+    words = ("collect", "local", "-y", "-o", new, "--include", "clock", "--privacy", "identifiers")
+    assert clinic(*words, env=home).code in (0, 3)
     sealed = Bundle.open(new)
     verify(sealed)
     assert sealed.manifest.run.options["privacy"] == "identifiers"
     assert sealed.manifest.run.machine.startswith("host-") or len(sealed.manifest.run.machine) < 2
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("new")] == ["new"]
-    assert run(["collect", "--resume", str(new), "-y"]) == 5
+    assert clinic("collect", "--resume", new, "-y", env=home).code == 5
