@@ -205,6 +205,11 @@ def meta(ulid: str, series: Sequence[Sequence[ChunkRef]]) -> bytes:
     return json.dumps(body, indent="\t").encode() + b"\n"
 
 
+def no_tombstones(crc: Crc) -> bytes:
+    """The file `tombstones` of a block from which nothing was deleted (tsdb/docs/format/tombstones.md)."""
+    return bytes.fromhex("0130ba30") + b"\x01" + _be32(crc(b""))
+
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from clinic.errors import Refused
 from clinic.formats.readframes import Chunk, Labels, crc32c
-from clinic.formats.tsdb import ChunkRef, ChunkWriter, meta, ulid, write_index
+from clinic.formats.tsdb import ChunkRef, ChunkWriter, meta, no_tombstones, ulid, write_index
 from clinic.progress import Progress
 from clinic.read.open import Opened
 from clinic.read.samples import MetricsOf, pieces
@@ -103,6 +103,8 @@ def _finish(blocks: list[_Block], place: Path, bundle: str) -> Rebuilt:
             write_index(out, series, crc32c)
         start = min(refs[0].start for _, refs in series)
         name = ulid(max(0, start), hashlib.sha256(f"{bundle} {number}".encode()).digest())
+        with _new(block.place / "tombstones") as out:
+            out.write(no_tombstones(crc32c))
         with _new(block.place / "meta.json") as out:
             out.write(meta(name, [refs for _, refs in series]))
         final = place / name

@@ -1,0 +1,274 @@
+"""Metrics of two hours: as the server holds them, beside a JSON range selector for each metric, and beside a snapshot.
+
+    python benchmarks/metrics.py [--series 20000] [--rounds N] [--dir DIR]
+
+Makes a block of so many series (192 metrics, 15 s apart, 2 hours) and starts Debian's Prometheus over it anew for each
+way, each in a process of its own:
+
+* `ours`: remote read in chunks, checked, redacted, through zstd -3 (Clinic's source and redactor)
+* `json`: a range selector for each metric, one after another, as JSON through zstd -3: diag's way, without its gzip
+* `limit`: the server's own snapshot, packed by tar and zstd -1
+
+Shown are the wall time, the client's CPU and peak memory, the server's CPU and the growth of its memory, bytes on the
+wire and on disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+import requests
+import zstandard
+
+from clinic.cluster.model import Cluster, Instance, Machine
+from clinic.deadline import Deadline
+from clinic.formats.readframes import crc32c
+from clinic.formats.tsdb import ChunkRef, ChunkWriter, Labels, meta, no_tombstones, ulid, write_index
+from clinic.formats.xorchunk import encode, to_bits
+from clinic.host.local import LocalHost
+from clinic.kinds import Content
+from clinic.redact import Redactor
+from clinic.run.doors import AttemptDoors, Common
+from clinic.secret import SecretRegister
+from clinic.source.prometheus import Samples
+from clinic.window import Window
+
+METRICS = 192
+STEP, LENGTH = 15, 7200
+END = 1_764_000_000 // LENGTH * LENGTH
+"""Seconds since 1970: a whole number of blocks."""
+
+
+def say(line: str) -> None:
+    """One line of the table."""
+    print(line, flush=True)  # noqa: T201 - a table on the terminal is what it is for
+
+
+def make(place: Path, series: int) -> None:
+    """A block with this many series, unless it is there."""
+    name = ulid((END - LENGTH) * 1000, b"clinic-bench")
+    if (place / name).exists():
+        return
+    here = place / name
+    (here / "chunks").mkdir(parents=True)
+    writer = ChunkWriter(lambda number: (here / "chunks" / f"{number + 1:06d}").open("wb"), crc32c)
+    kinds = [_chunks(kind) for kind in range(97)]
+    rows: list[tuple[Labels, list[ChunkRef]]] = []
+    for number in range(series):
+        metric, instance = number % METRICS, number // METRICS
+        labels = (
+            (b"__name__", b"tikv_metric_%03d_seconds_total" % metric),
+            (b"instance", b"10.0.%d.%d:20180" % divmod(instance, 250)),
+            (b"job", b"tikv"), (b"type", b"kv_%d" % (instance % 7)),
+        )  # fmt: skip
+        chunks = kinds[number % len(kinds)]
+        rows.append(
+            (labels, [ChunkRef(start, end, writer.add(1, data), count) for start, end, data, count in chunks])
+        )
+    writer.close()
+    rows.sort()
+    with (here / "index").open("wb") as out:
+        write_index(out, rows, crc32c)
+    (here / "tombstones").write_bytes(no_tombstones(crc32c))
+    (here / "meta.json").write_bytes(meta(name, [refs for _, refs in rows]))
+
+
+def _chunks(kind: int) -> list[tuple[int, int, bytes, int]]:
+    """Two hours of one series: a counter with a rate that swings, a gauge, or one that hardly changes."""
+    found: list[tuple[int, int, bytes, int]] = []
+    value = float(kind * 1000)
+    for begin in range(END - LENGTH, END, STEP * 120):
+        samples: list[tuple[int, int]] = []
+        for at in range(begin, min(begin + STEP * 120, END), STEP):
+            value += (kind % 3) * (1 + math.sin(at / 600 + kind)) * 17.3
+            samples.append((at * 1000 + kind * 7, to_bits(round(value, 3))))
+        found.append((samples[0][0], samples[-1][0], encode(samples), len(samples)))
+    return found
+
+
+@contextmanager
+def prometheus(data: Path, scratch: Path) -> Generator[tuple[str, psutil.Process], None, None]:
+    """A fresh server over the data."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    config = scratch / "prometheus.yml"
+    config.write_text("")
+    argv = [
+        "prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--storage.tsdb.retention.time=100y", "--web.enable-admin-api", "--log.level=error",
+    ]  # fmt: skip
+    with subprocess.Popen(argv) as running:
+        url = f"http://127.0.0.1:{port}"
+        while not _ready(url):
+            time.sleep(0.1)
+        time.sleep(1)
+        yield url, psutil.Process(running.pid)
+        running.terminate()
+
+
+def _ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/-/ready", timeout=1).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def ours(url: str, out: Path) -> None:
+    """Clinic's source and redactor."""
+    host, port = url.removeprefix("http://").split(":")
+    window = Window(*(datetime.fromtimestamp(at, timezone.utc) for at in (END - LENGTH, END)))
+    cluster = Cluster("bench", "manual", (Machine(host),))
+    common = Common(cluster, window, SecretRegister(), lambda machine: LocalHost(machine.name))
+    redactor = Redactor(SecretRegister())
+    wire = 0
+    with out.open("wb") as file:
+        source = Samples(Instance("prometheus", host, int(port)), room=None)
+        for part in source.open(AttemptDoors(common, Deadline(None))):
+            packer = zstandard.ZstdCompressor(level=3).compressobj()
+            stream = redactor.stream(part.content or Content.FRAMES)
+            for chunk in part.chunks:
+                assert isinstance(chunk, bytes)
+                wire += len(chunk)
+                file.write(packer.compress(stream.feed(chunk)))
+            file.write(packer.compress(stream.finish()) + packer.flush())
+    common.close()
+    out.with_suffix(".wire").write_text(str(wire))
+
+
+def json_way(url: str, out: Path) -> None:
+    """A range selector for each metric."""
+    names = requests.get(f"{url}/api/v1/label/__name__/values", timeout=60).json()["data"]
+    wire = 0
+    with out.open("wb") as file, requests.Session() as session:
+        for name in names:
+            packer = zstandard.ZstdCompressor(level=3).compressobj()
+            query = {"query": f"{name}[{LENGTH}s]", "time": str(END)}
+            headers = {"Accept-Encoding": "identity"}
+            with session.get(
+                f"{url}/api/v1/query", params=query, headers=headers, stream=True, timeout=600
+            ) as answer:
+                for chunk in answer.iter_content(1 << 18):
+                    wire += len(chunk)
+                    file.write(packer.compress(chunk))
+            file.write(packer.flush())
+    out.with_suffix(".wire").write_text(str(wire))
+
+
+def limit(url: str, out: Path) -> None:
+    """The server's snapshot, and tar."""
+    answer = requests.post(f"{url}/api/v1/admin/tsdb/snapshot", params={"skip_head": "true"}, timeout=600)
+    if answer.status_code != 200:
+        raise SystemExit(f"no snapshot: {answer.text[:300]}")
+    name = answer.json()["data"]["name"]
+    place = Path(out.with_suffix(".data").read_text()) / "snapshots" / name
+    subprocess.run(f"tar -cf - -C {place} . | zstd -1 -q -f -o {out}", shell=True, check=True)  # noqa: S602 - our own words
+    shutil.rmtree(place)
+    out.with_suffix(".wire").write_text("0")
+
+
+WAYS = {"ours": ours, "json": json_way, "limit": limit}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one way took."""
+
+    wall: float
+    """Seconds by the clock."""
+
+    cpu: float
+    """Seconds of the client's processor."""
+
+    peak: float
+    """MiB of the client's memory at its peak."""
+
+    server_cpu: float
+    """Seconds of the server's processor."""
+
+    growth: float
+    """MiB by which the server's memory grew, at its peak."""
+
+    wire: float
+    """MiB that came."""
+
+    disk: float
+    """MiB that were stored."""
+
+
+def cost(way: str, data: Path, scratch: Path) -> Cost:
+    """One way, once, against a fresh server."""
+    out = scratch / "out"
+    out.with_suffix(".data").write_text(str(data))
+    with prometheus(data, scratch) as (url, server):
+        before, base = server.cpu_times(), server.memory_info().rss
+        start = time.monotonic()
+        child = os.posix_spawnp(
+            sys.executable, [sys.executable, __file__, "--one", way, url, str(out)], os.environ
+        )
+        top = base
+        while True:
+            pid, status, used = os.wait4(child, os.WNOHANG)
+            top = max(top, server.memory_info().rss)
+            if pid:
+                break
+            time.sleep(0.02)
+        wall = time.monotonic() - start
+        if os.waitstatus_to_exitcode(status):
+            raise SystemExit(f"{way} failed")
+        after = server.cpu_times()
+        spent = after.user + after.system - before.user - before.system
+    mib = 1 << 20
+    wire = int(out.with_suffix(".wire").read_text()) / mib
+    client_cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return Cost(wall, client_cpu, peak, spent, (top - base) / mib, wire, out.stat().st_size / mib)
+
+
+def main() -> None:
+    """Parse the command line, make, measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--series", type=int, nargs="+", default=[20_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "clinic-bench-metrics")
+    parser.add_argument("--one", nargs=3, metavar=("WAY", "URL", "OUT"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        WAYS[given.one[0]](given.one[1], Path(given.one[2]))
+        return
+    for series in given.series:
+        data = given.dir / str(series)
+        make(data, series)
+        say(f"\n{series:,} series x 2 h, {series * LENGTH // STEP:,} samples; medians of {given.rounds}")
+        with tempfile.TemporaryDirectory() as scratch:
+            costs = {way: [cost(way, data, Path(scratch)) for _ in range(given.rounds)] for way in WAYS}
+        for way, found in costs.items():
+            middle = {
+                name: statistics.median(getattr(one, name) for one in found)
+                for name in ("wall", "cpu", "peak", "server_cpu", "growth", "wire", "disk")
+            }
+            client = f"client {middle['cpu']:6.2f} s CPU, peak {middle['peak']:4.0f} MiB"
+            served = f"server {middle['server_cpu']:6.2f} s CPU, +{middle['growth']:4.0f} MiB"
+            stored = f"wire {middle['wire']:6.1f} MiB, disk {middle['disk']:6.1f} MiB"
+            say(f"  {way:<6} {middle['wall']:7.2f} s  {client}   {served}   {stored}")
+
+
+if __name__ == "__main__":
+    main()
