@@ -10,6 +10,9 @@ from urllib.parse import unquote_plus
 _DIGITS = "0123456789bcdfghjkmnpqrstvwxyzBCDFGHJKLMNPQRSTVWXYZ"
 """Of the names (pingcap/tiup `pkg/base52`): no vowels, so that no words come of it."""
 
+_EXECUTED = re.compile(rb'\tExecute command\t\{"command": "((?:[^"\\\\]|\\\\.)*)"')
+"""What TiUP's own log begins with (pingcap/tiup `cmd/root.go`)."""
+
 _STAMP = re.compile(rb"(?m)^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
 """How a line of its log begins."""
 
@@ -37,6 +40,17 @@ def operations(cluster: str, after: datetime) -> Callable[[Mapping[str, bytes]],
         return "".join(f"{line}\n" for line in ("ended\tseconds\tid\tcommand", *listed)).encode()
 
     return build
+
+
+def concerns(cluster: str, data: bytes) -> bool:
+    """Whether a file of TiUP that begins with `data` is of an operation on `cluster`, or tells of none at all."""
+    words = _command(data)
+    if not words[:1] or not words[0].rpartition("/")[2].startswith("tiup"):
+        executed = _EXECUTED.search(data)
+        if executed is None:
+            return True
+        words = executed[1].decode("utf-8", "replace").split(" ")
+    return cluster in words
 
 
 def _lines(files: Mapping[str, bytes], cluster: str, after: datetime) -> Iterator[str]:

@@ -6,10 +6,12 @@ import glob
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from clinic.collector import Category, Collector, Content, Instance, Item, Sensitivity, Target, Volatility
 from clinic.source.base import CONTROL
 from clinic.source.log import LogWindow, index
+from clinic_collectors._audit import concerns
 from clinic_collectors._logs import SETTINGS, paths
 from clinic_collectors._topology import tiup_folder
 
@@ -97,15 +99,22 @@ def _configs(instance: Instance) -> tuple[str, ...]:
 
 
 def _operations(target: Target) -> Iterator[Item]:
-    """TiUP's audit has a file for each operation on any of its clusters; its debug logs are of failed ones."""
+    """TiUP's audit has a file for each operation on any of its clusters; its debug logs are of failed ones.
+
+    Files that tell of another cluster alone are left where they are.
+    """
     folder = tiup_folder(target.cluster)
     if not folder:
         return
     home = folder.partition("/clusters/")[0]
     debug = posixpath.join(posixpath.dirname(posixpath.dirname(home)), "logs")
     for path, directory, pattern in (("cluster_audit", f"{home}/audit", "*"), ("tiup_logs", debug, "*.log")):
+        source = LogWindow(
+            CONTROL, (), patterns=(f"{glob.escape(directory)}/{pattern}",), below=directory,
+            meant=partial(concerns, target.cluster.name),
+        )  # fmt: skip
         yield Item(
-            path, LogWindow(CONTROL, (), patterns=(f"{glob.escape(directory)}/{pattern}",), below=directory),
+            path, source,
             id="log.ops", folder=True, content=Content.LOG, volatility=Volatility.DAYS, default=False, cap=32 << 20,
             observer=index,
         )  # fmt: skip

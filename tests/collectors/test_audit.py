@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic_collectors._audit import ended, operations
+from clinic_collectors._audit import concerns, ended, operations
 
 LONG_AGO = datetime(1971, 1, 1, tzinfo=timezone.utc)
 
@@ -95,3 +95,26 @@ def test_of_a_recorded_home_the_week_is_told(play: Callable[..., bytes]) -> None
     lines = play("tiup", "changes.tiup").decode().splitlines()[1:]
     assert [line.split("\t")[3].split(" ")[1] for line in lines] == ["reload", "edit-config"]
     assert [line.split("\t")[1] for line in lines] == ["100", "30"]
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b"%2Fbin%2Ftiup-cluster reload lab -R tikv\n", True),
+        (b"%2Fbin%2Ftiup-cluster reload other -R tikv\n2026-11-24T10:00:00.000+0800\tINFO\tlab\n", False),
+        (b"tiup-cluster --ui\ntiup-cluster start other\n", False),
+        (
+            b'2026-11-24T10:00:00.000+0800\tINFO\tExecute command\t{"command": "tiup cluster stop lab"}\n',
+            True,
+        ),
+        (
+            b'2026-11-24T10:00:00.000+0800\tINFO\tExecute command\t{"command": "tiup cluster stop labor"}\n',
+            False,
+        ),
+        (b"2026-11-24T10:00:00.000+0800\tINFO\tanother file\n", True),
+        (b"", True),
+        (b"\xff\x00", True),
+    ],
+)
+def test_what_tells_of_another_cluster_alone_is_none_of_ours(data: bytes, wanted: bool) -> None:
+    assert concerns("lab", data) is wanted

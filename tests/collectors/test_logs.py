@@ -123,6 +123,10 @@ def test_tiup_s_operations_have_to_be_asked_for() -> None:
     ]
     assert source(found[0]).patterns == ("/home/tidb/.tiup/storage/cluster/audit/*",)
     assert source(found[1]).patterns == ("/home/tidb/.tiup/logs/*.log",)
+    for meant in (source(item).meant for item in found):
+        assert meant is not None
+        assert meant(b"tiup-cluster stop lab\n")
+        assert not meant(b"tiup-cluster stop another\n")
 
 
 @pytest.mark.parametrize(

@@ -297,6 +297,15 @@ def test_bytes_are_kept_as_they_are(log: Path, read_parts: ReadParts) -> None:
     assert read_parts(of(log)) == {str(log): inside}
 
 
+def test_a_file_that_is_not_meant_is_neither_read_nor_counted(place: Path, doors: SomeDoors) -> None:
+    ours = written(place / "a", b"of ours\n" + entries(HOUR, HOUR + 100), HOUR + 100)
+    written(place / "b", b"of others\n" + entries(HOUR, HOUR + 100), HOUR + 100)
+    source = LogWindow("here", (), patterns=(f"{place}/*",), meant=lambda head: head.startswith(b"of ours"))
+    assert Got(source, doors).parts == {"a": ours.read_bytes()}
+    assert source.plan(doors).size == ours.stat().st_size
+    assert [one.outcome for one in doors.done if one.what == f"{place}/b"] == ["of something else"]
+
+
 def test_a_sparse_file_is_read_from_where_its_bytes_are(
     log: Path, doors: SomeDoors, read_parts: ReadParts
 ) -> None:

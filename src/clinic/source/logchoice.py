@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
 
@@ -29,6 +30,9 @@ class LogChoice:
 
     home: str = ""
     """The directory that a relative path in them begins at."""
+
+    meant: Callable[[bytes], bool] | None = None
+    """Tells by the first plain bytes of a file whether it is one of those; all are where it is not given."""
 
     below: str = ""
     """A directory: files in it are named by their path below it, others by their absolute one."""

@@ -141,7 +141,7 @@ class Reading:
     def _size(self, info: FileInfo) -> Estimate:
         try:
             with self._file(info) as file:
-                return file.estimate()
+                return file.estimate() if self._meant(file) else Estimate(0, exact=True)
         except (Skip, Failed) as error:
             return Estimate(None, impossible=error)
 
@@ -203,11 +203,16 @@ class Reading:
         """Why a file is not read after all; empty when it is."""
         if info.kind is FileKind.LINK and file.info.mtime * NANOSECONDS < self._wanted.low - JITTER:
             return "a link to a file that did not change in the window"
+        if not self._meant(file):
+            return "of something else"
         head = file.sample[:_HEAD]
         known = self._heads.get(head[:_LEAST_HEAD], ())
         if any(one.startswith(head) or head.startswith(one) for one in known):
             return "the same as a file that was read already"
         return ""
+
+    def _meant(self, file: LogFile) -> bool:
+        return self._source.meant is None or self._source.meant(file.sample)
 
     def _done(self, trail: _Trail, file: LogFile, taken: int) -> str:
         """Note what was read of a file to its end, and what the record says of it."""
