@@ -231,5 +231,27 @@ def test_the_logs_of_each_instance_have_a_budget_of_their_own() -> None:
     assert sizes["h1/late.txt"] == 4_000_000, "what is no log is not narrowed"
 
 
+def test_of_each_kind_of_log_the_newest_is_kept_however_large_the_first_is() -> None:
+    class Noisy(Collector):
+        name = "noisy"
+        category = Category.LOGS
+        summary = "for tests"
+
+        def items(self, target: Target) -> Iterator[Item]:
+            for name, size, priority in (
+                ("slow", 9_000_000, 30),
+                ("std", 9_000_000, 40),
+                ("raft", 40_000, 60),
+            ):
+                yield Item(f"h1/{name}", Text("h1", size=size), instance="h1-4000", priority=priority)
+
+    plan = look(planned(None, Noisy()), lambda one: AttemptDoors.__new__(AttemptDoors))
+    narrowed = share_logs(plan, 1_200_000)
+    assert {one.entry.path: one.estimate.size for one in narrowed.items} == {
+        "h1/slow": 4_800_000 - 400_000 - 40_000, "h1/std": 400_000, "h1/raft": 40_000,
+    }  # fmt: skip
+    assert share(narrowed, 1_200_000).items == narrowed.items, "what is narrowed already fits"
+
+
 def test_declaring_twice_gives_the_same_plan() -> None:
     assert [one.entry for one in planned().items] == [one.entry for one in planned().items]

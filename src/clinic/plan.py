@@ -28,6 +28,9 @@ GUESS = 6 * KIB
 COMPRESSION = 4
 """Plain bytes for one stored byte of text: zstd at level 3 does 3.6 to 6 on database logs."""
 
+_KEPT = 4
+"""Of the room for the logs of one instance, one part in so many is kept for kinds of less priority."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -284,26 +287,43 @@ def share(plan: Plan, max_size: int) -> Plan:
 
 
 def share_logs(plan: Plan, max_size: int) -> Plan:
-    """The plan with the logs of each instance narrowed to `max_size`: of those of less priority the newest is kept."""
+    """The plan with the logs of each instance narrowed to `max_size`.
+
+    Room goes by priority; a little of it is kept for every kind, so that the newest part of each is there.
+    """
     of: dict[tuple[str, str], list[Planned]] = {}
     for planned in plan.items:
         if planned.entry.category == Category.LOGS.value:
             of.setdefault((planned.entry.host, planned.entry.instance), []).append(planned)
-    narrowed = {path: one for logs in of.values() for path, one in _narrowed(logs, max_size).items()}
+    narrowed: dict[str, Planned] = {}
+    for logs in of.values():
+        narrowed |= _narrowed(logs, max_size, max_size // (_KEPT * len(logs)))
     return replace(plan, items=tuple(narrowed.get(one.entry.path, one) for one in plan.items))
 
 
-def _narrowed(items: Iterable[Planned], room: int) -> dict[str, Planned]:
-    """Those that get less room than they need, by their paths; `room` is in stored bytes."""
-    left = room
+def _narrowed(items: Iterable[Planned], room: int, least: int = 0) -> dict[str, Planned]:
+    """Those that get less room than they need, by their paths; `room`, and `least` for each, are in stored bytes."""
+    ordered = sorted(items, key=lambda one: (one.item.priority, one.order))
+    left, kept = room, sum(min(least, stored_size(one)) for one in ordered)
     narrowed: dict[str, Planned] = {}
-    for planned in sorted(items, key=lambda one: (one.item.priority, one.order)):
+    for planned in ordered:
         need = stored_size(planned)
-        if need > left:
-            source = planned.item.source.narrow(left * COMPRESSION)
-            narrowed[planned.entry.path] = replace(planned, item=replace(planned.item, source=source))
-        left = max(0, left - need)
+        kept -= min(least, need)
+        given = left - kept
+        if need > given:
+            narrowed[planned.entry.path] = _bounded(planned, given * COMPRESSION)
+        left -= min(need, given)
     return narrowed
+
+
+def _bounded(planned: Planned, size: int) -> Planned:
+    source = planned.item.source.narrow(size)
+    if source is planned.item.source:
+        return planned
+    item = replace(planned.item, source=source)
+    estimate = replace(planned.estimate, size=min(size, planned.size), exact=False)
+    entry = replace(planned.entry, estimate=estimate.size, exact=False)
+    return replace(planned, item=item, estimate=estimate, entry=entry)
 
 
 def stored_size(planned: Planned) -> int:

@@ -190,10 +190,10 @@ def prepare(
     common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
-    if steering.max_size is not None:
-        plan = share(plan, steering.max_size)
     if steering.max_log_size is not None:
         plan = share_logs(plan, steering.max_log_size)
+    if steering.max_size is not None:
+        plan = share(plan, steering.max_size)
     return Ready(plan, common, redactor, steering.bounds, looked=not offline)
 
 
