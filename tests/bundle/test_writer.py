@@ -406,6 +406,23 @@ class TestObserver:
         store(one, b"x")
         assert len(one.commit()) == 1
 
+    @pytest.mark.parametrize("when", ["feed", "finish"])
+    def test_an_observer_that_fails_costs_only_what_it_would_leave(
+        self, writer: BundleWriter, entry: Make, root: Path, when: str
+    ) -> None:
+        class Broken(Watch):
+            def feed(self, data: bytes) -> None:
+                if when == "feed":
+                    raise ValueError(data)
+
+            def finish(self) -> bytes:
+                raise ValueError("nothing is known")
+
+        one = writer.item(entry("h1/a.txt"), cap=MIB, learn=False, observer=Broken)
+        file = store(one, b"x\n", b"y\n")
+        assert [one.path for one in one.commit()] == ["h1/a.txt"]
+        assert (root / file.path).read_bytes() == b"x\ny\n"
+
 
 class TestGivingUp:
     """Attempts that end without a file."""

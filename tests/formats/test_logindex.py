@@ -100,6 +100,18 @@ def test_memory_stays_small_whatever_is_said(monkeypatch: pytest.MonkeyPatch) ->
     assert found.templates[0].count >= 20_000 // 3
 
 
+SLOW = b"# Time: 2026-11-24T10:00:00.000000+08:00\n# Digest: " + b"ab" * 32 + b"\ninsert into t values\n"
+
+
+@pytest.mark.parametrize("head", [SLOW, b"2026-11-24T10:00:00.000+0800\tINFO\tsaid\n"])
+@pytest.mark.parametrize("rest", [b"(1, 2),\n" * 20_000 + b"(3, 4)", b"x" * 300_000])
+@pytest.mark.parametrize("size", [1000, 70_000, 1 << 20])
+def test_an_entry_may_be_longer_than_what_comes_at_once(head: bytes, rest: bytes, size: int) -> None:
+    found = indexed(head * 10 + rest + b"\n" + head + rest, size)
+    assert found is not None
+    assert found.entries == 11
+
+
 def test_a_line_without_an_end_is_not_held() -> None:
     head = b"[2026/11/24 10:00:00.000 +08:00] [INFO] [a.go:1] [said] "
     data = head + b"x" * 3_000_000 + b"\n" + head + b"\n"

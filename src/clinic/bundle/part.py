@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from clinic.bundle.cap import Cap
 from clinic.bundle.door import BINARY, Door
@@ -14,10 +14,13 @@ from clinic.bundle.record import Entry, FileEntry
 from clinic.bundle.sink import Sink
 from clinic.bundle.store import Store
 from clinic.errors import Cancelled, Failed, Partial
+from clinic.guard import guarded
 from clinic.kinds import Content
 from clinic.outcome import Reason
 from clinic.redact import Redactor
 from clinic.units import human_size, plural
+
+T = TypeVar("T")
 
 
 class Observer(Protocol):
@@ -213,7 +216,7 @@ class PartWriter:
                 self._throw_away()
                 raise Failed(Reason.OVER_BUDGET, _OVER_BUDGET, fix=_BUDGET_FIX)
             entry = self._describe(reason, message)
-            left = self._observer.finish() if self._observer is not None else b""
+            left = self._observed(lambda one: one.finish())
             self._entry = entry
         self._check_after()
         if left:
@@ -223,8 +226,17 @@ class PartWriter:
     def _pass_on(self, data: bytes) -> None:
         taken = self._sink.write(data)
         self._lost += len(data) - taken
-        if self._observer is not None and taken:
-            self._observer.feed(data[:taken])
+        if taken:
+            self._observed(lambda one: one.feed(data[:taken]))
+
+    def _observed(self, call: Callable[[Observer], T | None]) -> T | None:
+        """What the observer gives. One that fails is not asked again, since what it watches matters more."""
+        observer = self._observer
+        try:
+            return guarded(lambda: call(observer)) if observer is not None else None
+        except Failed:
+            self._observer = None
+            return None
 
     def _describe(self, reason: Reason | None, message: str) -> FileEntry:
         troubles = self._own_troubles()

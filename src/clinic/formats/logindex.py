@@ -260,6 +260,8 @@ class LogIndexer:
     def _any(self, lines: bytes) -> None:
         assert self._format is not None and self._entries is not None
         marks = list(self._entries.all(lines, line_start=True, final=True))
+        if not marks:
+            return
         ends = [mark.at for mark in marks[1:]] + [len(lines)]
         for mark, end in zip(marks, ends, strict=True):
             entry = lines[mark.at : min(end, mark.at + 1024)]
