@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Entry, Record
+from clinic.formats.page import width
 from clinic.outcome import Reason, Status
 from clinic.read.fact import Fact, Findings
 from clinic.read.instances import State
-from clinic.read.page import width
 from clinic.read.summary import render, summarize
 
 DF = b"""\

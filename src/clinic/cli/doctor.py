@@ -19,11 +19,11 @@ from clinic.bundle.record import Record
 from clinic.cli.options import collector_option
 from clinic.cli.output import print_json, say
 from clinic.errors import Incomplete, Refused, UsageError
+from clinic.formats.page import COLUMNS, wrap
 from clinic.host.local import LocalHost
 from clinic.outcome import Reason
 from clinic.plan import Selection, stored_size
 from clinic.read.missing import Group, groups, is_missing
-from clinic.read.page import COLUMNS, wrap
 from clinic.run.attempt import waiting
 from clinic.run.prepare import Ready, Steering, prepare
 from clinic.units import human_size, plural

@@ -16,6 +16,7 @@ from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
 from clinic.cli.output import harmless, print_json, say, table
 from clinic.errors import BadBundle
+from clinic.formats.page import COLUMNS
 from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.coverage import coverage_lines
@@ -26,7 +27,6 @@ from clinic.read.find import find_file
 from clinic.read.heading import heading
 from clinic.read.missing import NO_LOSS, Group, groups, is_missing, not_here
 from clinic.read.open import Opened, open_bundle
-from clinic.read.page import COLUMNS
 from clinic.read.places import places
 from clinic.read.summary import fact_lines, group_lines
 from clinic.units import MIB, human_size, plural

@@ -10,9 +10,9 @@ from clinic.bundle.manifest import Run
 from clinic.bundle.record import Record
 from clinic.formats.coverage import read_told
 from clinic.formats.cut import Seen
+from clinic.formats.page import plain
 from clinic.outcome import Status
 from clinic.read.fact import Scope
-from clinic.read.page import plain
 
 CELLS = 20
 """Cells of a bar: the window in so many equal parts."""

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 
 from clinic.bundle.manifest import InstanceFacts, Run
 from clinic.bundle.record import Record
+from clinic.formats.page import COLUMNS, cut, plain, wrap
 from clinic.outcome import Status
 from clinic.read.fact import Findings, Scope
-from clinic.read.page import COLUMNS, cut, plain, wrap
 from clinic.units import human_duration, human_size, plural
 
 _LABEL = 11

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from clinic.bundle.manifest import InstanceFacts, Run
 from clinic.bundle.record import Record
 from clinic.cluster.discovery.component_table import COMPONENTS
+from clinic.formats.page import COLUMNS, plain, width
 from clinic.read.fact import Findings
-from clinic.read.page import COLUMNS, plain, width
 from clinic.units import plural
 
 _ORDER = {name: place for place, name in enumerate(dict.fromkeys(one.name for one in COMPONENTS))}

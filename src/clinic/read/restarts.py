@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from clinic.bundle.manifest import InstanceFacts
+from clinic.formats.page import some
 from clinic.read.fact import Fact, Scope
 from clinic.read.instances import Processes, Started, State, called, starts
 from clinic.read.journal import Journals
-from clinic.read.page import some
 from clinic.units import plural
 
 FEW = 3

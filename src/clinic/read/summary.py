@@ -8,6 +8,7 @@ from shlex import quote
 
 from clinic.bundle.manifest import Run
 from clinic.bundle.record import Entry, Record
+from clinic.formats.page import COLUMNS, bounded, cut, plain, shown, some, wrap
 from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.coverage import coverage_lines
@@ -16,7 +17,6 @@ from clinic.read.facts import find, reading
 from clinic.read.heading import heading
 from clinic.read.missing import Group, groups, not_here
 from clinic.read.open import never_ended
-from clinic.read.page import COLUMNS, bounded, cut, plain, shown, some, wrap
 from clinic.read.places import places
 
 LINES = 60

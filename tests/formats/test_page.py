@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.read.page import cut, plain, some, width, wrap
+from clinic.formats.page import cut, plain, some, width, wrap
 
 
 @pytest.mark.parametrize(
