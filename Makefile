@@ -28,7 +28,7 @@ test: $(DEV) ## all tests on the default Python, the quick ones on every other t
 	@$(PYTHON) tools/run_tests.py
 
 test-quick: $(DEV) ## the quick tests on the default Python: under a minute
-	@$(PYTHON) -m pytest -q -m '$(QUICK)' $(ARGS)
+	@$(PYTHON) -m pytest -q -m '$(QUICK)' -n 2 --dist loadfile $(ARGS)
 
 soak: $(DEV) ## the tests that take minutes or gigabytes
 	@$(PYTHON) -m pytest -m soak $(ARGS)

@@ -113,8 +113,8 @@ def test_declaring_touches_nothing_and_says_the_same_twice(
         without.setattr(builtins, "open", _no("open"))
         without.setattr(socket, "socket", _no("sockets"))
         without.setattr(subprocess, "Popen", _no("commands"))
-        first, second = ([_value(item) for item in collector.items(target)] for _ in range(2))
-    assert first == second
+        first, second = (list(collector.items(target)) for _ in range(2))
+    assert [_value(item) for item in first] == [_value(item) for item in second]
 
 
 def _value(item: Item) -> list[Any]:

@@ -1,4 +1,4 @@
-"""All tests on this Python, then the quick ones on every other from 3.10 to 3.13 that the machine offers.
+"""The quick tests on this Python, then all others, then the quick ones on every other from 3.10 to 3.13 found.
 
 python tools/run_tests.py [--only-others]      what `make test` runs
 
@@ -20,7 +20,11 @@ SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 CANNOT = 3
 """How tools/venv.sh ends when an interpreter can't make environments at all."""
 
-QUICK = "not lab and not slow and not soak"
+QUICK = ("-m", "not lab and not slow and not soak", "-n", "2", "--dist", "loadfile")
+"""What waits for nothing, on two cores; a module stays on one of them, with what its tests share."""
+
+LONG = ("-m", "(lab or slow) and not soak")
+"""One after the other: they watch processes and memory of the whole machine."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Result:
     """Its version, as `3.12`."""
 
     suite: str
-    """`all` or `quick`."""
+    """`quick` or `long`."""
 
     code: int
     """Pytest's exit status."""
@@ -73,11 +77,11 @@ def read_counts(report: Path) -> tuple[int, int, int]:
     return number["tests"] - failed - number["skipped"], failed, number["skipped"]
 
 
-def run_suite(python: Path, version: str, suite: str, select: str, *, quiet: bool) -> Result:
+def run_suite(python: Path, version: str, suite: str, select: tuple[str, ...], *, quiet: bool) -> Result:
     """Run the selected tests with `python`; a quiet run keeps its output back."""
-    report = REPORTS / f"{version}.xml"
+    report = REPORTS / f"{version}-{suite}.xml"
     report.unlink(missing_ok=True)
-    command = [str(python), "-m", "pytest", "-q", "-m", select, f"--junitxml={report}"]
+    command = [str(python), "-m", "pytest", "-q", *select, f"--junitxml={report}"]
     if quiet:
         command += ["-p", "no:cacheprovider"]
     start = time.monotonic()
@@ -124,7 +128,8 @@ def main(arguments: list[str]) -> int:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     results: list[Result] = []
     if "--only-others" not in arguments:
-        results.append(run_suite(Path(sys.executable), here, "all", "not soak", quiet=False))
+        results.append(run_suite(Path(sys.executable), here, "quick", QUICK, quiet=False))
+        results.append(run_suite(Path(sys.executable), here, "long", LONG, quiet=False))
     others = {version: path for version, path in interpreters().items() if version != here}
     print(f"\nThe quick tests on Python {', '.join(sorted(others)) or 'no other version'} ...", flush=True)
     # One after the other: discovery looks at every process of the machine, also at those of another run's tests.
