@@ -102,6 +102,30 @@ def test_no_name_is_left_and_the_answer_can_be_turned_back(
     assert back.encode() == LOG.replace(b"'Doe'", b"?")
 
 
+def test_the_page_says_what_was_hidden_and_the_command_what_stays(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new"
+    assert run(["redact", str(bundle), "-o", str(new)]) == 0
+    said = capsys.readouterr().out
+    assert f"The parent {bundle} still holds the names" in said
+    assert "logs          messages, numbers, times; names of databases and tables" in said
+    page = (new / "PRIVACY.txt").read_text()
+    assert "privacy level: identifiers" in page
+    assert "privacy-identifiers (an address" in page
+    assert "sql-literal (a value in an SQL statement)" in page
+    assert "***" not in page.replace("masked with ***", "")
+
+
+def test_values_in_sql_go_alone(bundle: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    assert run(["redact", str(bundle), "-o", str(new), "--privacy", "none", "--no-sql-literals"]) == 0
+    left = _bytes_of(new)
+    assert b"Doe" not in left
+    assert b"warehouse7" in left
+    assert b"Values in SQL statements are replaced" in left
+
+
 def test_the_same_name_joins_across_files_and_bundles(bundle: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert run(["redact", str(bundle), "-o", str(tmp_path / name)]) == 0
@@ -170,3 +194,29 @@ def test_collect_leaves_only_the_bundle_without_names(clinic: Callable[..., Ende
     assert sealed.manifest.run.machine.startswith("host-") or len(sealed.manifest.run.machine) < 2
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("new")] == ["new"]
     assert clinic("collect", "--resume", new, "-y", env=home).code == 5
+
+
+def test_a_run_without_values_in_sql_is_not_resumed(clinic: Callable[..., Ended], tmp_path: Path) -> None:
+    new, home = tmp_path / "new", {"CLINIC_HOME": str(tmp_path / "state")}
+    words = ("collect", "local", "-y", "-o", new, "--include", "clock", "--no-sql-literals")
+    assert clinic(*words, env=home).code in (0, 3)
+    assert Bundle.open(new).manifest.run.options["no_sql_literals"] is True
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("new")] == ["new"]
+    assert clinic("collect", "--resume", new, "-y", env=home).code == 5
+
+
+def test_the_plan_says_what_stays_readable(clinic: Callable[..., Ended]) -> None:
+    plan = (
+        "collect",
+        "local",
+        "--dry-run",
+        "--offline",
+        "--include",
+        "clock",
+        "--privacy",
+        "strict",
+        "--json",
+    )
+    found = clinic(*plan).json
+    assert found["privacy"] == "strict"
+    assert found["readable"] == {"system": "hardware, kernel and system settings, processes, numbers"}

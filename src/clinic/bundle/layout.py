@@ -25,6 +25,12 @@ JOURNAL = "journal.jsonl"
 SUMMARY = "SUMMARY.txt"
 """The page for people."""
 
+PRIVACY = "PRIVACY.txt"
+"""The page that says what was hidden."""
+
+PAGES = frozenset({SUMMARY, PRIVACY})
+"""Pages that a bundle brings of itself: listed in its manifest, and no item may have their names."""
+
 LOCK = ".lock"
 """Held by the one run that may write here; gone once the bundle is sealed."""
 
@@ -37,7 +43,7 @@ COMPRESSED = ".zst"
 UNLISTED = frozenset({MANIFEST, SUMS, JOURNAL, LOCK})
 """Files that no manifest lists. After a crash the last two may lie beside a manifest, meaning nothing."""
 
-FIXED = UNLISTED | {PARTIAL, SUMMARY, MANIFEST_NEW}
+FIXED = UNLISTED | PAGES | {PARTIAL, MANIFEST_NEW}
 """Names at the root that no item may take."""
 
 LONGEST_NAME = 200

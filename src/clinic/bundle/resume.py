@@ -15,8 +15,8 @@ from clinic.bundle.layout import (
     LOCK,
     MANIFEST,
     MANIFEST_NEW,
+    PAGES,
     PARTIAL,
-    SUMMARY,
     SUMS,
     fold,
     is_confined,
@@ -108,7 +108,7 @@ def leftovers(folder: Folder, state: State) -> Iterator[str]:
     Raises `Refused` that names a file that it did not make.
     """
     kept = {file.path for record in state.records.values() for file in record.files}
-    ours = {MANIFEST_NEW, SUMS, SUMMARY, *(file.path for file in state.derived)}
+    ours = {MANIFEST_NEW, SUMS, *PAGES, *(file.path for file in state.derived)}
     for path, mode in folder.walk():
         if stat.S_ISDIR(mode) or path in kept or path in (JOURNAL, LOCK):
             continue

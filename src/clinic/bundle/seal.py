@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clinic.bundle.door import Door
 from clinic.bundle.folder import disk_errors
-from clinic.bundle.layout import JOURNAL, MANIFEST, MANIFEST_NEW, SUMMARY, SUMS, Names, safe_path
+from clinic.bundle.layout import JOURNAL, MANIFEST, MANIFEST_NEW, PAGES, SUMS, Names, safe_path
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry
@@ -24,7 +24,7 @@ def derive(path: str, data: bytes, store: Store, redactor: Redactor, names: Name
     door = Door(redactor.stream(Content.TEXT), Content.TEXT)
     version = redactor.register.version
     seen = door.feed(data) + door.finish()
-    name = path if path == SUMMARY else names.claim(safe_path(path))
+    name = path if path in PAGES else names.claim(safe_path(path))
     store.put(name, seen)
     file = FileEntry(
         name, len(seen), len(seen), hashlib.sha256(seen).hexdigest(), redactions=door.counts,

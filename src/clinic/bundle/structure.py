@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, SUMMARY, SUMS, UNLISTED, fold, is_confined
+from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, PAGES, SUMS, UNLISTED, fold, is_confined
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.member import open_stored
 from clinic.bundle.record import FileEntry
@@ -114,7 +114,7 @@ def _listed(manifest: Manifest, defects: list[str]) -> dict[str, FileEntry | Non
     for file in manifest.files():
         if not is_confined(file.path):
             defects.append(f"{MANIFEST} lists {file.path!r}, which is not a path inside the bundle")
-        elif file.path in FIXED and file.path != SUMMARY:
+        elif file.path in FIXED - PAGES:
             defects.append(f"{MANIFEST} lists {file.path!r}, which it may not")
         elif file.path in listed:
             defects.append(f"{MANIFEST} lists {file.path!r} twice")

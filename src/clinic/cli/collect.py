@@ -95,6 +95,9 @@ _CONTEXT = {"max_content_width": 100}
     "--privacy", type=click.Choice([str(level) for level in Level]), default="none",
     help="Replace your own names by pseudonyms at the end, as clinic redact does.",
 )  # fmt: skip
+@click.option(
+    "--no-sql-literals", is_flag=True, help="Replace the values in SQL statements, at any level of --privacy."
+)
 @click.option("--keep-parent", is_flag=True, help="With --privacy: keep the bundle with the names as well.")
 @click.option("--dry-run", is_flag=True, help="Print what would be read, and how much; collect nothing.")
 @click.option("--offline", is_flag=True, help="With --dry-run: contact and read nothing, so no estimates.")
@@ -139,7 +142,7 @@ def run(options: Options) -> int:
     beware(ready.plan.target.cluster)
     try:
         if options.dry_run:
-            collect_plan.show(ready, as_json=options.as_json)
+            collect_plan.show(ready, options)
             return 0
         if not ready.plan.items and not ready.plan.broken:
             raise NothingCollected("nothing is selected", hint="clinic collect --dry-run shows what can be")
@@ -149,12 +152,10 @@ def run(options: Options) -> int:
             return 0
         session = Session(ready, steering, case=options.case, note=options.note)
         with Bars() as bars, stopping(bars) as watch:
-            if Level(options.privacy) is Level.NONE:
-                result = collect(session, directory, bars, watch)
+            if options.hides:
+                result = collect_private(session, directory, bars, watch, options)
             else:
-                result = collect_private(
-                    session, directory, bars, watch, level=Level(options.privacy), keep=options.keep_parent
-                )
+                result = collect(session, directory, bars, watch)
         return _end(result, options)
     finally:
         ready.common.close()

@@ -119,6 +119,9 @@ class Options:
     privacy: str = "none"
     """`--privacy`."""
 
+    no_sql_literals: bool = False
+    """`--no-sql-literals`."""
+
     keep_parent: bool = False
     """`--keep-parent`."""
 
@@ -136,6 +139,11 @@ class Options:
 
     resumed: Path | None = None
     """`--resume`."""
+
+    @property
+    def hides(self) -> bool:
+        """Whether the bundle is made anew at the end, with less in it than credentials alone would take."""
+        return self.privacy != "none" or self.no_sql_literals
 
     @property
     def where(self) -> Where:
@@ -157,7 +165,7 @@ class Options:
             raise UsageError("--offline goes with --dry-run", hint="clinic collect --dry-run --offline")
         steering = (
             self.start, self.end, self.around, self.profile, self.include, self.exclude, self.roles, self.nodes,
-            self.output, self.case, self.note, self.privacy != "none", *self.where.values().values(),
+            self.output, self.case, self.note, self.hides, *self.where.values().values(),
         )  # fmt: skip
         if self.resumed is not None and any(steering):
             raise UsageError(

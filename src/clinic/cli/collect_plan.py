@@ -11,9 +11,11 @@ from typing import Any
 import click
 
 from clinic.cli.collect_options import Options
-from clinic.cli.output import print_json, say, table
+from clinic.cli.output import print_json, say, say_readable, table
 from clinic.errors import DiskFull
 from clinic.plan import Plan, Planned, stored_size
+from clinic.redact.privacy import Level
+from clinic.redact.readable import readable
 from clinic.run.prepare import Ready
 from clinic.units import human_size, plural
 
@@ -25,10 +27,10 @@ def headline(plan: Plan) -> str:
     return f"Cluster {named}, {plural(len(cluster.machines), 'host')}; window {plan.target.window}"
 
 
-def show(ready: Ready, *, as_json: bool) -> None:
+def show(ready: Ready, options: Options) -> None:
     """Print the whole plan: the dry run."""
-    if as_json:
-        print_json(_as_json(ready))
+    if options.as_json:
+        print_json(_as_json(ready, options))
         return
     plan = ready.plan
     say(headline(plan))
@@ -39,7 +41,14 @@ def show(ready: Ready, *, as_json: bool) -> None:
     say()
     say(_totals(plan))
     say(_contacted(ready))
+    say_readable(options.privacy, _readable(plan, options))
     say("Nothing was collected. The names under ITEM, and globs of them, go into --include and --exclude.")
+
+
+def _readable(plan: Plan, options: Options) -> dict[str, str]:
+    """What of each category of the plan whoever gets the bundle can read."""
+    categories = {planned.entry.category for planned in plan.items}
+    return readable(Level(options.privacy), categories, literals=options.no_sql_literals)
 
 
 def _row(planned: Planned) -> tuple[str, ...]:
@@ -80,12 +89,14 @@ def _contacted(ready: Ready) -> str:
     return f"Contacted, to see what is there and how large it is: {places}. No content was read."
 
 
-def _as_json(ready: Ready) -> dict[str, Any]:
+def _as_json(ready: Ready, options: Options) -> dict[str, Any]:
     plan = ready.plan
     return {
         "cluster": plan.target.cluster.name,
         "window": {"from": plan.target.window.start.isoformat(), "to": plan.target.window.end.isoformat()},
         "contacted": list(plan.contacted) if ready.looked else [],
+        "privacy": options.privacy,
+        "readable": _readable(plan, options),
         "items": [_item_json(planned) for planned in plan.items],
         "broken": [{"collector": record.entry.id, "message": record.message} for record in plan.broken],
     }
@@ -128,6 +139,7 @@ def agreed(ready: Ready, directory: Path, keep_free: int, options: Options) -> b
         return True
     table(("HOST", "CATEGORY", "ITEMS", "ESTIMATE"), _by_host(ready.plan.items), right=(2, 3), err=True)
     say(f"{_totals(ready.plan)} Free in {directory.absolute().parent}: {human_size(free)}.", err=True)
+    say_readable(options.privacy, _readable(ready.plan, options), err=True)
     say("This writes a directory on this machine. It sends nothing.", err=True)
     try:
         return click.confirm("Collect?", default=True, err=True)

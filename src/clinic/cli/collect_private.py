@@ -6,12 +6,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from clinic.cli.collect_options import Options
 from clinic.cli.output import say
 from clinic.errors import Refused, UsageError
 from clinic.formats.logindex import LogIndexer
 from clinic.progress import Progress
 from clinic.read.indexes import INDEX
 from clinic.read.open import open_bundle
+from clinic.read.privacypage import LITERALS, level_of
 from clinic.read.pseudonymise import pseudonymise
 from clinic.redact.privacy import Level
 from clinic.run.session import Result, Session, Watch, collect
@@ -21,9 +23,9 @@ NAMED = "-with-names"
 
 
 def collect_private(
-    session: Session, directory: Path, progress: Progress, watch: Watch, *, level: Level, keep: bool
+    session: Session, directory: Path, progress: Progress, watch: Watch, options: Options
 ) -> Result:
-    """Collect beside `directory`, then make the bundle in it; the first is removed unless `keep`.
+    """Collect beside `directory`, then make the bundle in it; the first is removed unless it is to be kept.
 
     Raises `UsageError` for a directory that holds something, before anything is collected.
     """
@@ -32,9 +34,14 @@ def collect_private(
     parent = directory.with_name(directory.name + NAMED)
     result = collect(session, parent, progress, watch)
     sealed = pseudonymise(
-        open_bundle(parent), directory, level, observers={INDEX: LogIndexer}, progress=progress
+        open_bundle(parent),
+        directory,
+        Level(options.privacy),
+        literals=options.no_sql_literals,
+        observers={INDEX: LogIndexer},
+        progress=progress,
     )
-    if keep:
+    if options.keep_parent:
         say(f"{parent} still holds the names.", err=True, colour="yellow")
     else:
         shutil.rmtree(parent)
@@ -43,9 +50,9 @@ def collect_private(
 
 def refuse_private(directory: Path) -> None:
     """Raise `Refused` for a bundle whose names were replaced: what is collected now would have them."""
-    level = str(open_bundle(directory).run.options.get("privacy", Level.NONE))
-    if level != Level.NONE:
+    run = open_bundle(directory).run
+    if level_of(run) is not Level.NONE or run.options.get(LITERALS):
         raise Refused(
-            f"{directory} has its names replaced, and what is collected now would not",
+            f"{directory} has names or values replaced, and what is collected now would not",
             hint="resume the bundle that it was made from, then clinic redact it",
         )

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -61,6 +61,13 @@ def table(
         line = "  ".join(cells).rstrip()
         shown = line if len(line) <= total else line[: total - 1] + "…"
         _print(click.style(shown, bold=True) if number == 0 else shown, err)
+
+
+def say_readable(level: str, stays: Mapping[str, str], *, err: bool = False) -> None:
+    """Print what `clinic.redact.readable` says of a bundle, a line for each category."""
+    say(f"What stays readable at privacy level {level}, credentials masked:", err=err)
+    for category, text in stays.items():
+        say(f"  {category:<12}  {text}", err=err)
 
 
 def print_json(data: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clinic.cli.output import print_json, say, table
+from clinic.cli.output import print_json, say, say_readable, table
 from clinic.cli.progress import Bars
 from clinic.errors import UsageError
 from clinic.formats.logindex import LogIndexer
@@ -18,6 +18,7 @@ from clinic.read.pseudonymise import pseudonymise
 from clinic.redact import SHIPPED, Redactor, RuleSet
 from clinic.redact.own_rules import own_rules
 from clinic.redact.privacy import Level
+from clinic.redact.readable import readable
 from clinic.secret import SecretRegister
 
 
@@ -28,7 +29,9 @@ from clinic.secret import SecretRegister
     "--privacy", type=click.Choice([str(level) for level in Level]), default="identifiers", show_default=True,
     help="What is replaced.",
 )  # fmt: skip
-@click.option("--no-sql-literals", is_flag=True, help="Also at level none: no values of SQL statements.")
+@click.option(
+    "--no-sql-literals", is_flag=True, help="Replace the values in SQL statements, at level none too."
+)
 @click.option(
     "--rules", type=click.Path(path_type=Path), metavar="FILE", help="Rules of your own, which add to ours."
 )
@@ -71,13 +74,27 @@ def command(
             opened, output, Level(privacy), literals=no_sql_literals, rules=chosen,
             observers={INDEX: LogIndexer}, progress=bars,
         )  # fmt: skip
+    stays = readable(
+        Level(privacy),
+        {record.entry.category for record in sealed.manifest.records},
+        literals=no_sql_literals,
+    )
     replaced = sum(sealed.manifest.redaction.counts.values())
     if as_json:
-        print_json({"bundle": str(output), "id": sealed.bundle_id, "parent": opened.id, "replaced": replaced})
+        print_json(
+            {
+                "bundle": str(output),
+                "id": sealed.bundle_id,
+                "parent": opened.id,
+                "replaced": replaced,
+                "readable": stays,
+            }
+        )
         return 0
     say(f"Made {output}: {replaced} places replaced. {output / 'PRIVACY.txt'} says what was, and what not.")
+    say_readable(privacy, stays)
     say(f"Bundle id {sealed.bundle_id}")
-    say(f"{bundle} still holds the names.", colour="yellow")
+    say(f"The parent {bundle} still holds the names: keep it or remove it.", colour="yellow")
     say(f"Next: clinic leaks {output}")
     return 0
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clinic.bundle.journal import Header
-from clinic.bundle.layout import SUMMARY, safe_path
+from clinic.bundle.layout import PRIVACY, SUMMARY, safe_path
 from clinic.bundle.manifest import Run
 from clinic.bundle.part import Observer
 from clinic.bundle.reader import Bundle
@@ -18,6 +18,7 @@ from clinic.home import calling_user
 from clinic.kinds import Content
 from clinic.progress import Progress
 from clinic.read.open import Opened
+from clinic.read.privacypage import LEVEL, LITERALS, privacy_page
 from clinic.read.privatemap import PrivateMap
 from clinic.read.summary import summarize
 from clinic.redact import Redactor, RuleSet
@@ -25,9 +26,6 @@ from clinic.redact.privacy import Level, Names, Privacy, learn_names, note
 from clinic.redact.pseudonyms import Pseudonyms
 from clinic.secret import SecretRegister
 from clinic.units import GIB, MIB
-
-NOTE = "PRIVACY.txt"
-"""The page that says what was done, in plain language."""
 
 _CAP = 1024 * GIB
 """Bytes of a file: what was in the parent is in the child."""
@@ -68,7 +66,8 @@ def pseudonymise(
             interrupted=opened.interrupted, planned=writer.header.entries,
         )  # fmt: skip
         writer.derived(SUMMARY, page.encode("utf-8", "backslashreplace"))
-        writer.derived(NOTE, _page(level, privacy.literals, writer, redactor).encode())
+        told = privacy_page(writer.header.run, writer.records, redactor.rules, held.manifest.redaction)
+        writer.derived(PRIVACY, told.encode("utf-8", "backslashreplace"))
         private.keep(pseudonyms.names, names.kinds)
         manifest = held.manifest
         return writer.seal(
@@ -138,7 +137,7 @@ class _Copy:
         )
         return replace(
             run, cluster=cluster, machine=exact(run.machine), user=exact(run.user),
-            options={**run.options, "privacy": str(self._privacy.level)},
+            options={**run.options, LEVEL: str(self._privacy.level), LITERALS: self._privacy.literals},
         )  # fmt: skip
 
     def _entry(self, entry: Entry) -> Entry:
@@ -188,43 +187,3 @@ class _Copy:
                 part.write(data)
                 self._progress.moved(entry.path, len(data))
         part.finish(reason=file.reason, message=file.message)
-
-
-def _page(level: Level, literals: bool, writer: BundleWriter, redactor: Redactor) -> str:
-    """PRIVACY.txt."""
-    files = [(record, file) for record in writer.records for file in record.files]
-    counts: dict[str, int] = {}
-    for _, file in files:
-        for rule, count in file.redactions.items():
-            counts[rule] = counts.get(rule, 0) + count
-    unseen = [file.path for record, file in files if record.entry.content == Content.OPAQUE]
-    lines = [
-        f"What was hidden in this bundle (privacy level: {level})",
-        "",
-        "Credentials are masked with *** in every file, always.",
-        *_LEVELS[level],
-        *(["The values in SQL statements are replaced by a question mark."] if literals else []),
-        "",
-        f"Rules: {redactor.version}. Replaced in this pass, on top of what was masked when it was collected:",
-        *(f"  {rule}: {count}" for rule, count in sorted(counts.items())),
-        *([] if counts else ["  nothing"]),
-        "",
-        "Not looked into for names, since they are binary (keys are looked for in them all the same):",
-        *(f"  {path}" for path in unseen),
-        *([] if unseen else ["  no file"]),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-_LEVELS = {
-    Level.NONE: ("No names were replaced.",),
-    Level.IDENTIFIERS: (
-        "Addresses, host names, user names and e-mail addresses are replaced by pseudonyms. Names of databases,",
-        "tables and columns are readable, and so are messages, numbers, versions, settings and times.",
-    ),
-    Level.STRICT: (
-        "Addresses, host names, user names, e-mail addresses, names of databases, tables, columns and indexes, keys",
-        "and users' parts of paths are replaced by pseudonyms. Messages, numbers, versions, settings and times stay.",
-    ),
-}

@@ -107,6 +107,11 @@ class Redactor:
         return self._register
 
     @property
+    def rules(self) -> RuleSet:
+        """What it masks by."""
+        return self._rules
+
+    @property
     def version(self) -> str:
         """Of the rules, for the manifest."""
         return self._rules.version

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import clinic
 from clinic import home
-from clinic.bundle.layout import SUMMARY
+from clinic.bundle.layout import PRIVACY, SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Attempt, Entry, Record
 from clinic.bundle.writer import BundleWriter, Header, Sealed
@@ -29,8 +29,9 @@ from clinic.errors import (
 from clinic.outcome import Reason
 from clinic.plan import Plan
 from clinic.progress import Progress
+from clinic.read.privacypage import privacy_page
 from clinic.read.summary import summarize
-from clinic.redact import Redactor
+from clinic.redact import Redactor, RuleSet
 from clinic.run.attempt import as_earlier
 from clinic.run.engine import Engine
 from clinic.run.footprint import Footprint
@@ -164,10 +165,12 @@ def seal_unfinished(directory: Path) -> Sealed:
     """
     redactor = Redactor(SecretRegister())
     with BundleWriter.reopen(directory, redactor, reserve=0, owner=home.calling_user()) as writer:
-        return writer.sealed or _seal(writer, directory, Footprint(), interrupted=True)
+        return writer.sealed or _seal(writer, directory, Footprint(), redactor.rules, interrupted=True)
 
 
-def _seal(writer: BundleWriter, directory: Path, footprint: Footprint, *, interrupted: bool) -> Sealed:
+def _seal(
+    writer: BundleWriter, directory: Path, footprint: Footprint, rules: RuleSet, *, interrupted: bool
+) -> Sealed:
     writer.rescan()
     run, records = writer.header.run, writer.records
     try:
@@ -180,6 +183,7 @@ def _seal(writer: BundleWriter, directory: Path, footprint: Footprint, *, interr
             planned=writer.header.entries,
         )
         writer.derived(SUMMARY, page.encode("utf-8", "backslashreplace"))
+        writer.derived(PRIVACY, privacy_page(run, records, rules).encode("utf-8", "backslashreplace"))
     except DiskFull:
         pass  # a bundle without its summary is still whole; the room that is left is for the seal
     return writer.seal(interrupted=interrupted, footprint=footprint.values(records))
@@ -201,7 +205,7 @@ def _run(
     )
     watch(engine)
     engine.execute()
-    sealed = _seal(writer, directory, footprint, interrupted=engine.interrupted)
+    sealed = _seal(writer, directory, footprint, ready.redactor.rules, interrupted=engine.interrupted)
     return Result(sealed, _verdict(engine, sealed))
 
 
