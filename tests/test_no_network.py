@@ -38,6 +38,7 @@ RUNS = {
     "leaks": ["leaks", "BUNDLE"],
     "logs": ["logs", "BUNDLE"],
     "metrics": ["metrics", "BUNDLE"],
+    "receive": ["receive", "--dir", "NEW", "--new-token", "sender"],
     "redact": ["redact", "BUNDLE", "-o", "NEW"],
     "rebuild": ["rebuild", "BUNDLE"],
     "seal": ["seal", "BUNDLE"],

@@ -26,6 +26,7 @@ COMMANDS = {
     "logs": "Show the logs of a bundle as one, in the order of time.",
     "metrics": "Show which metrics a bundle has, and series of them.",
     "rebuild": "Write the metrics of a bundle as data that a Prometheus opens.",
+    "receive": "Receive packages, as a support team that runs its own server.",
     "redact": "Make a bundle in which the customer's own names are replaced.",
     "seal": "Seal a bundle whose run was cut short.",
     "unmask": "Turn pseudonyms in a text back into the real names.",
