@@ -5,13 +5,19 @@ from __future__ import annotations
 import io
 import os
 import stat
+import threading
 from pathlib import Path
-from typing import BinaryIO, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
 from clinic.bundle.record import FileEntry
 from clinic.errors import BadBundle
+from clinic.formats.seekable import Frames, frames
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing itself only from 3.11
 
 LARGEST_WINDOW = 1 << 23
 """Bytes that a frame may make its reader keep: 8 MiB, what RFC 8878 asks every decoder to support."""
@@ -70,6 +76,89 @@ def plain(stored: BinaryIO, file: FileEntry) -> BinaryIO:
     # Several frames in a row are one content for `zstd -dc`, so they are here.
     frames = decompressor.stream_reader(stored, read_across_frames=True, closefd=True)
     return io.BufferedReader(_Exactly(cast("BinaryIO", frames), file))
+
+
+def open_stretches(root: Path, file: FileEntry) -> Stretches | None:
+    """Any stretch of the plain bytes of `file` below `root`; None where it can only be read from its beginning.
+
+    Raises `BadBundle` where it is not as large as `file` says.
+    """
+    stored = open_stored(root, file.path)
+    try:
+        size = os.fstat(stored.fileno()).st_size
+        if size != file.stored or (not file.compressed and size != file.plain):
+            raise BadBundle(f"{file.path!r} has {size:,} bytes and not {file.stored:,}")
+        found = Stretches(stored, file)
+    except BaseException:
+        stored.close()
+        raise
+    if not found.possible:
+        found.close()
+        return None
+    return found
+
+
+class Stretches:
+    """A file whose plain bytes can be read from anywhere. Any number of threads may use it."""
+
+    def __init__(self, stored: BinaryIO, file: FileEntry) -> None:
+        """Not for callers: `open_stretches` sees to what may be wrong."""
+        self._stored = stored
+        self._file = file
+        self._lock = threading.Lock()
+        self._frames: Frames | None = None
+        if file.compressed:
+            self._frames = frames(self._at, file.stored, file.plain)
+
+    @property
+    def possible(self) -> bool:
+        """Whether it has a table of its frames, where it needs one."""
+        return self._frames is not None or not self._file.compressed
+
+    def _at(self, start: int, size: int) -> bytes:
+        with self._lock:
+            self._stored.seek(start)
+            data = self._stored.read(size)
+        if len(data) != size:
+            raise BadBundle(f"{self._file.path!r} ends before its {self._file.stored:,} bytes")
+        return data
+
+    def read(self, start: int, end: int) -> bytes:
+        """The plain bytes from `start` to `end`. Raises `BadBundle` where they are not what they should be."""
+        if self._frames is None:
+            return self._at(start, end - start)
+        size, found = self._frames.plain, list[bytes]()
+        for number in range(start // size, -(-end // size)):
+            begin = number * size
+            data = self._frame(number, min(end - begin, size))
+            found.append(data[start - begin :] if start > begin else data)
+        return b"".join(found)
+
+    def _frame(self, number: int, size: int) -> bytes:
+        """The first `size` plain bytes of a frame."""
+        assert self._frames is not None
+        start, end = self._frames.starts[number : number + 2]
+        packed = self._at(start, end - start)
+        decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
+        try:
+            data = decompressor.stream_reader(packed, read_across_frames=True).read(size)
+        except zstandard.ZstdError as error:
+            raise BadBundle(f"{self._file.path!r} is not what zstd wrote: {error}") from error
+        if len(data) != size:
+            raise BadBundle(f"{self._file.path!r} has a frame that is shorter than its table says")
+        return data
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stored.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class _Exactly(io.RawIOBase):

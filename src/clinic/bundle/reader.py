@@ -10,7 +10,7 @@ from typing import BinaryIO
 from clinic.bundle.journal import Header, Journal, read_journal
 from clinic.bundle.layout import JOURNAL, is_confined
 from clinic.bundle.manifest import Manifest
-from clinic.bundle.member import open_plain
+from clinic.bundle.member import Stretches, open_plain, open_stretches
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.bundle.structure import examine, read_whole
 from clinic.errors import BadBundle, UsageError
@@ -66,6 +66,10 @@ class Bundle:
         """
         return open_plain(self.root, _named(self._files, path))
 
+    def stretches(self, path: str) -> Stretches | None:
+        """The file `path` to be read from anywhere; None where that takes reading it from its beginning."""
+        return open_stretches(self.root, _named(self._files, path))
+
 
 class Unsealed:
     """What a run left that never came to its end: the journal, and the files of the records in it."""
@@ -108,6 +112,10 @@ class Unsealed:
     def member(self, path: str) -> BinaryIO:
         """The plain bytes of the file `path`, as `Bundle.member` gives them."""
         return open_plain(self.root, _named(self._files, path))
+
+    def stretches(self, path: str) -> Stretches | None:
+        """The file `path` to be read from anywhere, as `Bundle.stretches` gives it."""
+        return open_stretches(self.root, _named(self._files, path))
 
 
 def load_journal(root: Path) -> Journal:

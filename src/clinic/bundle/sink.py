@@ -10,6 +10,7 @@ import zstandard
 from clinic.bundle.budget import Budget
 from clinic.bundle.layout import COMPRESSED
 from clinic.bundle.store import Store
+from clinic.formats import seekable
 from clinic.units import KIB
 
 SMALL = 64 * KIB
@@ -18,8 +19,8 @@ SMALL = 64 * KIB
 LEVEL = 3
 """zstd's own default: 200 MiB/s a core and a sixth of the size on database logs."""
 
-MARGIN = 256 * KIB
-"""Stored bytes set aside for what zstd still holds back: two blocks of 128 KiB that do not compress."""
+MARGIN = 256 * KIB + seekable.AROUND + seekable.ROW
+"""Stored bytes set aside for what zstd still holds back, two blocks of 128 KiB that do not compress, and a table."""
 
 _SLICE = 64 * KIB
 
@@ -27,6 +28,7 @@ _SLICE = 64 * KIB
 class Sink:
     """Takes the plain bytes of one file, in pieces of any size, and stores them in a temporary file.
 
+    What is compressed is so in frames of equal plain sizes, and can be read from the middle.
     Used by one thread. Once the bundle's budget is used up it takes no more and says so.
     """
 
@@ -39,7 +41,11 @@ class Sink:
         self._budget = budget if budget is not None else store.budget
         self._always = name.endswith(COMPRESSED)
         self._small = bytearray()
-        self._stream: zstandard.ZstdCompressionObj | None = None
+        self._packer: zstandard.ZstdCompressor | None = None
+        self._stream: zstandard.ZstdCompressionObj | None = None  # of the frame that is not full yet
+        self._inside = 0  # plain bytes in that frame
+        self._begun = 0  # where it begins in the stored bytes
+        self._frames: list[tuple[int, int]] = []
         self._digest = hashlib.sha256()
         self._number: int | None = None
         self._taken = 0
@@ -55,7 +61,7 @@ class Sink:
     @property
     def compressed(self) -> bool:
         """Whether it is stored as zstd frames."""
-        return self._stream is not None
+        return self._packer is not None
 
     @property
     def sha256(self) -> str:
@@ -72,7 +78,7 @@ class Sink:
         return self.plain - before
 
     def _take(self, piece: bytes) -> None:
-        if self._stream is None:
+        if self._packer is None:
             self._small += piece
             self.plain += len(piece)
             if len(self._small) > SMALL:
@@ -89,13 +95,31 @@ class Sink:
             return
         self._taken += MARGIN
         self._small.clear()
-        self._stream = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
+        self._packer = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
         self._compress(held)
 
     def _compress(self, piece: bytes) -> None:
-        if self._stream is not None and (out := self._stream.compress(piece)):
-            self.full = not self._count(len(out))
-            self._append(out)
+        while piece:
+            now, piece = piece[: seekable.FRAME - self._inside], piece[seekable.FRAME - self._inside :]
+            self._inside += len(now)
+            if out := self._frame().compress(now):
+                self.full = not self._count(len(out)) or self.full
+                self._append(out)
+            if self._inside == seekable.FRAME:
+                self._end_frame()
+
+    def _frame(self) -> zstandard.ZstdCompressionObj:
+        assert self._packer is not None
+        if self._stream is None:
+            self._stream = self._packer.compressobj()
+        return self._stream
+
+    def _end_frame(self) -> None:
+        before = self.stored
+        self._append(self._frame().flush())
+        self.full = not self._count(self.stored - before + seekable.ROW) or self.full
+        self._frames.append((self.stored - self._begun, self._inside))
+        self._stream, self._inside, self._begun = None, 0, self.stored
 
     def _count(self, size: int) -> bool:
         if self._budget.take(size):
@@ -113,15 +137,22 @@ class Sink:
     def finish(self) -> int:
         """Write what is held back; plain bytes that were taken and had to be dropped again. Raises `DiskFull`."""
         lost = 0
-        if self._stream is None and self._always:
+        if self._packer is None and self._always:
             self._begin_stream()
-        if self._stream is not None:
-            self._append(self._stream.flush())
+        if self._packer is not None:
+            self._finish_frames()
         else:
             lost = self._finish_small()
         self._budget.give_back(self._taken - self.stored)
         self._taken = self.stored
         return lost
+
+    def _finish_frames(self) -> None:
+        if self._inside or not self._frames:
+            self._append(self._frame().flush())
+            self._frames.append((self.stored - self._begun, self._inside))
+        if len(self._frames) > 1:
+            self._append(seekable.table(self._frames))
 
     def _finish_small(self) -> int:
         room = self._budget.take_rest(len(self._small))

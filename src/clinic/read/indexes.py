@@ -40,7 +40,9 @@ def index_beside(root: Path, name: str) -> LogIndex | None:
 
 
 def _unpacked(data: bytes) -> bytes:
-    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(data)
+    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(
+        data, read_across_frames=True
+    )
     return reader.read(LARGEST)
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from clinic.bundle.layout import JOURNAL, MANIFEST, is_confined
 from clinic.bundle.manifest import Run
+from clinic.bundle.member import Stretches
 from clinic.bundle.reader import Bundle, Unsealed
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.errors import BadBundle, Refused
@@ -69,6 +70,10 @@ class Opened:
         Raises `UsageError` when there is none; reading raises `BadBundle` where it is not as it should be.
         """
         return self.held.member(path)
+
+    def stretches(self, path: str) -> Stretches | None:
+        """The file `path` to be read from anywhere; None where that takes reading it from its beginning."""
+        return self.held.stretches(path)
 
 
 def is_unsealed(path: Path) -> bool:
