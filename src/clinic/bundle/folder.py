@@ -13,25 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clinic.bundle.layout import LOCK
-from clinic.errors import DiskFull, Refused, UsageError
+from clinic.errors import Refused, UsageError
+from clinic.newfile import disk_errors
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@contextlib.contextmanager
-def disk_errors(place: object) -> Generator[None]:
-    """Turn what the system says about the disk into errors for people: `DiskFull`, else `Refused`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFull(f"no room left on the disk of {place}") from error
-        raise Refused(
-            f"can't write in {place}: {error.strerror or error}",
-            hint="name another directory with -o, or make this one writable",
-        ) from error
 
 
 class Folder:

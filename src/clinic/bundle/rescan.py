@@ -11,7 +11,6 @@ from typing import BinaryIO
 from clinic.bundle.budget import Budget
 from clinic.bundle.contents import Shelf
 from clinic.bundle.door import Door
-from clinic.bundle.folder import disk_errors
 from clinic.bundle.layout import COMPRESSED, Names
 from clinic.bundle.masking import Masker
 from clinic.bundle.member import plain
@@ -20,6 +19,7 @@ from clinic.bundle.record import FileEntry
 from clinic.bundle.sink import Sink
 from clinic.bundle.store import Store
 from clinic.errors import BadBundle, DiskFull, Refused
+from clinic.newfile import disk_errors
 from clinic.outcome import Reason
 from clinic.redact import Redactor, rewrite_learned
 from clinic.units import MIB

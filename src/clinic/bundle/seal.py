@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clinic.bundle.door import Door
-from clinic.bundle.folder import disk_errors
 from clinic.bundle.layout import JOURNAL, MANIFEST, MANIFEST_NEW, PAGES, SUMS, Names, safe_path
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.part import Placed
@@ -15,6 +14,7 @@ from clinic.bundle.record import FileEntry
 from clinic.bundle.resume import Sealed
 from clinic.bundle.store import Store
 from clinic.kinds import Content
+from clinic.newfile import disk_errors
 from clinic.outcome import Reason
 from clinic.redact import Redactor
 

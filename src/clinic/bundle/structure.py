@@ -128,6 +128,15 @@ def _listed(manifest: Manifest, defects: list[str]) -> dict[str, FileEntry | Non
     return listed
 
 
+def listed_files(manifest: Manifest) -> dict[str, FileEntry]:
+    """The files that a manifest lists, by path. Raises `BadBundle` for the first that can't be in a bundle."""
+    defects: list[str] = []
+    listed = _listed(manifest, defects)
+    if defects:
+        raise BadBundle(defects[0])
+    return {path: file for path, file in listed.items() if file is not None}
+
+
 def _compare_sums(manifest: Manifest, sums: dict[str, str]) -> Iterator[str]:
     if not sums:
         return

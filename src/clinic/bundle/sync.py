@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 
-from clinic.bundle.folder import Folder, disk_errors
+from clinic.bundle.folder import Folder
 from clinic.errors import ClinicError
+from clinic.newfile import disk_errors
 
 SECONDS = 1.0
 """What is written reaches the disk at the latest after this."""

@@ -1,0 +1,113 @@
+"""One new file that is there whole or not at all, and that its owner alone can read."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Generator
+from pathlib import Path
+
+from clinic.errors import DiskFull, Refused
+from clinic.home import calling_user
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NAMELESS = getattr(os, "O_TMPFILE", 0)
+_NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
+
+
+@contextlib.contextmanager
+def disk_errors(place: object) -> Generator[None]:
+    """Turn what the system says about the disk into errors for people: `DiskFull`, else `Refused`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no room left on the disk of {place}") from error
+        raise Refused(
+            f"can't write in {place}: {error.strerror or error}",
+            hint="name another directory with -o, or make this one writable",
+        ) from error
+
+
+class NewFile:
+    """A file on its way to its name. Left without `keep`, nothing of it stays, not even after a kill.
+
+    Under sudo it belongs to the calling user. A file system that has no nameless files gets a hidden one.
+    """
+
+    def __init__(self, path: Path, *, replace: bool = False) -> None:
+        """`path` is its name; what has it already is an error, or with `replace` goes. Raises `DiskFull`, `Refused`."""
+        self.path = path
+        self._replace = replace
+        self._hidden = f".{path.name}.{secrets.token_hex(4)}"
+        self._named = False
+        with disk_errors(path.parent):
+            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self._number = self._open()
+            except BaseException:
+                os.close(self._folder)
+                raise
+        owner = calling_user()
+        if owner is not None:
+            os.fchown(self._number, *owner)
+
+    def _open(self) -> int:
+        if _NAMELESS:
+            try:
+                return os.open(".", _NAMELESS | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self._folder)
+            except OSError as error:
+                if error.errno not in _NO_NAMELESS:
+                    raise
+        number = os.open(self._hidden, _NEW, 0o600, dir_fd=self._folder)
+        self._named = True
+        return number
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._named:
+            with contextlib.suppress(OSError):
+                os.unlink(self._hidden, dir_fd=self._folder)
+        os.close(self._number)
+        os.close(self._folder)
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. Raises `DiskFull`."""
+        rest = memoryview(data)
+        with disk_errors(self.path):
+            while rest:
+                rest = rest[os.write(self._number, rest) :]
+
+    def keep(self) -> None:
+        """Bring it to the disk and give it its name. Raises `DiskFull`, and `Refused` where the name is taken."""
+        with disk_errors(self.path):
+            os.fsync(self._number)
+            if not self._named:
+                # With a directory's descriptor Python calls linkat(2), which alone follows the link in /proc.
+                target = self._hidden if self._replace else self.path.name
+                source = f"/proc/self/fd/{self._number}"
+                os.link(source, target, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                self._named = self._replace
+            if self._named:
+                self._name()
+            os.fsync(self._folder)
+
+    def _name(self) -> None:
+        here = self._folder
+        if self._replace:
+            os.rename(self._hidden, self.path.name, src_dir_fd=here, dst_dir_fd=here)
+            self._named = False
+        else:
+            os.link(self._hidden, self.path.name, src_dir_fd=here, dst_dir_fd=here)
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write the small file `path` whole, in place of what was there. Raises `DiskFull` and `Refused`."""
+    with NewFile(path, replace=True) as new:
+        new.write(data)
+        new.keep()

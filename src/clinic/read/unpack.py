@@ -1,0 +1,177 @@
+"""A package as the bundle it was made from. Nothing in it is believed before it was held against its manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from clinic.bundle.folder import Folder
+from clinic.bundle.layout import MANIFEST, SUMS, fold, is_confined
+from clinic.bundle.manifest import LARGEST, Manifest
+from clinic.bundle.reader import Bundle
+from clinic.bundle.record import FileEntry
+from clinic.bundle.store import write_all
+from clinic.bundle.structure import listed_files
+from clinic.container import age, archive
+from clinic.errors import BadBundle, UsageError
+from clinic.home import calling_user
+from clinic.newfile import disk_errors
+from clinic.progress import Progress
+from clinic.units import MIB, human_size
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_HEAD = len(age.MAGIC)
+
+
+def is_package(path: Path) -> bool:
+    """Whether `path` is a file, so that it can only be a package: a bundle is a directory."""
+    return path.is_file()
+
+
+def unpack(
+    package: Path, out: Path, *, identities: Sequence[Path] = (), progress: Progress | None = None
+) -> Bundle:
+    """The bundle in the new directory `out`, 0700, every byte of it held against its manifest.
+
+    `identities` are files of those that open an encrypted package. What fails leaves nothing. Raises `BadBundle` for
+    a package that is damaged, was changed, or was made to harm: no path leaves the directory, no link, device or name
+    that is there twice is made, and no more is written than the manifest says, which comes first.
+    """
+    told = progress or Progress()
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(opened_package(package, identities))
+        members = archive.read(stream, str(package))
+        made = not os.path.lexists(out)
+        folder = stack.enter_context(contextlib.closing(Folder.make(out, calling_user())))
+        try:
+            with disk_errors(out):
+                _Unpacking(package, folder, told).run(members)
+            return Bundle.open(out)
+        except BaseException:
+            _clear(out, made)
+            raise
+
+
+def _clear(out: Path, made: bool) -> None:
+    for path in list(out.iterdir()):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if made:
+        out.rmdir()
+
+
+@contextlib.contextmanager
+def opened_package(package: Path, identities: Sequence[Path] = ()) -> Generator[BinaryIO]:
+    """The `.tar.zst` in the file `package`, decrypted where it has to be.
+
+    Raises `BadBundle` for what is no package, `UsageError` where identities are missing.
+    """
+    try:
+        stream = package.open("rb")
+    except OSError as error:
+        raise BadBundle(
+            f"{package} can't be read: {error.strerror}", hint="check its name and owner"
+        ) from error
+    with stream:
+        head = stream.read(_HEAD)
+        stream.seek(0)
+        if head.startswith(_ZSTD):
+            yield stream
+        elif head == age.MAGIC:
+            if not identities:
+                raise UsageError(
+                    f"{package} is encrypted", hint="name the file of your age identity: --identity FILE"
+                )
+            keys = [key for path in identities for key in age.identities_in(path)]
+            with age.decrypting(stream, str(package), keys) as plain:
+                yield plain
+        else:
+            raise BadBundle(f"{package} is no package: it is neither .tar.zst nor .tar.zst.age")
+
+
+class _Unpacking:
+    """One package on its way to the disk."""
+
+    def __init__(self, package: Path, folder: Folder, progress: Progress) -> None:
+        self._package = package
+        self._folder = folder
+        self._progress = progress
+        self._seen: set[str] = set()
+
+    def run(self, members: Iterator[archive.Found]) -> None:
+        raw, root = self._manifest(members)
+        listed = listed_files(Manifest.from_json(raw))
+        self._progress.begin("unpacking", len(listed), sum(file.stored for file in listed.values()))
+        for found in members:
+            self._member(found, root, listed)
+        self._progress.end()
+        missing = [path for path in (SUMS, *listed) if path not in self._seen]
+        if missing:
+            raise self._bad(
+                f"{missing[0]!r} is missing" + (f", and {len(missing) - 1} more" if missing[1:] else "")
+            )
+        # The manifest is the seal: until it has its name nobody takes this for a bundle.
+        self._write(MANIFEST, iter((raw,)))
+
+    def _manifest(self, members: Iterator[archive.Found]) -> tuple[bytes, str]:
+        """The manifest's bytes, and the folder in which everything is."""
+        first = next(members, None)
+        root, _, name = first.name.partition("/") if first is not None else ("", "", "")
+        if first is None or name != MANIFEST or not is_confined(root):
+            raise self._bad(f"its first member is not {MANIFEST}")
+        if first.size > LARGEST:
+            raise self._bad(
+                f"its {MANIFEST} has {human_size(first.size)}, more than the {human_size(LARGEST)} it may"
+            )
+        return first.stream.read(), root
+
+    def _member(self, found: archive.Found, root: str, listed: dict[str, FileEntry]) -> None:
+        folder, _, path = found.name.partition("/")
+        if folder != root or not is_confined(path):
+            raise self._bad(f"{found.name!r} is not a path inside of {root!r}")
+        if fold(path) in self._seen:
+            raise self._bad(f"{path!r} is there twice")
+        self._seen |= {path, fold(path)}
+        if path == SUMS and not found.folder:
+            self._write(path, _limited(found, LARGEST, self._bad))
+        elif found.folder or path not in listed:
+            raise self._bad(f"{path!r} is not in {MANIFEST}")
+        else:
+            self._file(found, listed[path])
+
+    def _file(self, found: archive.Found, file: FileEntry) -> None:
+        if found.size != file.stored:
+            raise self._bad(f"{file.path!r} has {found.size:,} bytes instead of {file.stored:,}")
+        self._progress.started(file.path, file.path)
+        if self._write(file.path, _pieces(found.stream)) != file.sha256:
+            raise self._bad(f"{file.path!r} is not the file that was sealed: its digest differs")
+        self._progress.ended(file.path, "ok")
+
+    def _write(self, path: str, pieces: Iterator[bytes]) -> str:
+        digest, number = hashlib.sha256(), self._folder.create(path)
+        try:
+            for data in pieces:
+                write_all(number, data)
+                digest.update(data)
+                self._progress.moved(path, len(data))
+        finally:
+            os.close(number)
+        return digest.hexdigest()
+
+    def _bad(self, what: str) -> BadBundle:
+        return BadBundle(f"{self._package}: {what}")
+
+
+def _limited(found: archive.Found, limit: int, bad: Callable[[str], BadBundle]) -> Iterator[bytes]:
+    if found.size > limit:
+        raise bad(f"{found.name!r} is absurdly large")
+    return _pieces(found.stream)
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    while data := stream.read(MIB):
+        yield data
