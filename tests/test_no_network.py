@@ -29,16 +29,19 @@ print(f"\\nended with {code}, tried to leave {lost} times")
 """Runs in a network namespace that has loopback alone: whatever else is tried finds no route, and is counted."""
 
 RUNS = {
+    "bundles": ["bundles", "BUNDLE"],
     "clusters": ["clusters"],
     "collect": ["collect", "local", "-y", "-o", "NEW"],
     "collectors": ["collectors"],
     "doctor": ["doctor"],
     "drift": ["drift", "BUNDLE"],
     "inspect": ["inspect", "BUNDLE"],
+    "keys": ["keys", "--help"],
     "leaks": ["leaks", "BUNDLE"],
     "logs": ["logs", "BUNDLE"],
     "metrics": ["metrics", "BUNDLE"],
     "receive": ["receive", "--dir", "NEW", "--new-token", "sender"],
+    "purge": ["purge", "BUNDLE", "--dry-run"],
     "redact": ["redact", "BUNDLE", "-o", "NEW"],
     "rebuild": ["rebuild", "BUNDLE"],
     "seal": ["seal", "BUNDLE"],

@@ -112,7 +112,7 @@ def leftovers(folder: Folder, state: State) -> Iterator[str]:
     for path, mode in folder.walk():
         if stat.S_ISDIR(mode) or path in kept or path in (JOURNAL, LOCK):
             continue
-        if path in ours or path.startswith(f"{PARTIAL}/") or _is_of_the_plan(path, state.header):
+        if path in ours or path.startswith(f"{PARTIAL}/") or is_of_the_plan(path, state.header):
             yield path
         else:
             raise Refused(
@@ -121,7 +121,8 @@ def leftovers(folder: Folder, state: State) -> Iterator[str]:
             )
 
 
-def _is_of_the_plan(path: str, header: Header) -> bool:
+def is_of_the_plan(path: str, header: Header) -> bool:
+    """Whether a run of that plan may have written `path`, though no record lists it."""
     for entry in header.entries:
         folder, slash, name = entry.path.rpartition("/")
         stem = f"{folder}{slash}{name.partition('.')[0]}"

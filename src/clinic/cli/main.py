@@ -16,15 +16,18 @@ import clinic
 from clinic.errors import ClinicError, DiskFull, Interrupted, Refused
 
 COMMANDS = {
+    "bundles": "List the bundles, packages and keys that are on this machine, and their age.",
     "clusters": "List the clusters that TiUP manages from this machine.",
     "collect": "Collect a bundle from a cluster or this machine.",
     "collectors": "List what can be collected, and what each item reads.",
     "doctor": "Say what this account can and can't collect here, and the fix.",
     "drift": "Show which settings in a bundle differ: file against running, instance against instance.",
     "inspect": "Show what is inside a bundle, what is missing, and why.",
+    "keys": "Export the key of a cluster's pseudonyms for a second machine, and import it there.",
     "leaks": "Look through a bundle for credentials, and for names that were replaced in it.",
     "logs": "Show the logs of a bundle as one, in the order of time.",
     "metrics": "Show which metrics a bundle has, and series of them.",
+    "purge": "Remove bundles, packages and keys from this machine, after a yes.",
     "rebuild": "Write the metrics of a bundle as data that a Prometheus opens.",
     "receive": "Receive packages, as a support team that runs its own server.",
     "redact": "Make a bundle in which the customer's own names are replaced.",

@@ -39,11 +39,35 @@ class PrivateMap:
         """The key, made on first use. Raises `Refused` where what is there is none."""
         path = self.directory / KEY
         if not os.path.lexists(path):
-            _write(path, secrets.token_hex(_KEY_DIGITS // 2).encode(), replace=False)
+            self.put(Secret(secrets.token_hex(_KEY_DIGITS // 2)))
         text = _read(path).decode("ascii", "replace").strip()
-        if len(text) != _KEY_DIGITS or not set(text) <= set("0123456789abcdef"):
+        if not is_key(text):
             raise Refused(f"{path} is no key of pseudonyms", hint="put back the one that was there")
         return Secret(text)
+
+    def put(self, key: Secret) -> None:
+        """Make it the key, where there is none yet."""
+        _write(self.directory / KEY, key.reveal().encode(), replace=False)
+
+    def exists(self) -> bool:
+        """Whether there is a key."""
+        return os.path.lexists(self.directory / KEY)
+
+    def files(self) -> tuple[Path, ...]:
+        """Where everything is."""
+        return tuple(self.directory / name for name in (MAP, SEARCHED, KEY))
+
+    def remove(self) -> tuple[str, ...]:
+        """Remove the key and the names; the names of files that stay, because they are not ours.
+
+        Pseudonyms that were made with it can then never be turned back.
+        """
+        for path in self.files():
+            path.unlink(missing_ok=True)
+        left = tuple(sorted(path.name for path in self.directory.iterdir()))
+        if not left:
+            self.directory.rmdir()
+        return left
 
     def names(self) -> dict[str, str]:
         """Pseudonym -> name, of all that were ever made for this cluster."""
@@ -74,12 +98,25 @@ class PrivateMap:
             _write(self.directory / file, data.encode(), replace=True)
 
     @classmethod
+    def every(cls) -> Iterator[PrivateMap]:
+        """Those of all clusters that have a key."""
+        for directory in sorted((state_dir() / "privacy").glob("*")):
+            private = cls(directory.name)
+            if private.directory == directory and private.exists():
+                yield private
+
+    @classmethod
     def all_names(cls) -> dict[str, str]:
         """What is known of every cluster."""
         found: dict[str, str] = {}
-        for directory in sorted((state_dir() / "privacy").glob("*")):
-            found.update(cls(directory.name).names())
+        for private in cls.every():
+            found.update(private.names())
         return found
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` can be a key."""
+    return len(text) == _KEY_DIGITS and set(text) <= set("0123456789abcdef")
 
 
 def _read(path: Path) -> bytes:

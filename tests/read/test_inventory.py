@@ -1,0 +1,97 @@
+"""What Clinic made and is still there: found by what it says of itself, removed by the same."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from clinic.bundle.package import Package
+from clinic.errors import UsageError
+from clinic.read.inventory import Left, What, keys, remove, things
+from clinic.read.privatemap import PrivateMap
+
+NOW = datetime(2026, 11, 26, tzinfo=timezone.utc)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state directory is the test's own."""
+    monkeypatch.setenv("CLINIC_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory with a package in two pieces, and with things that look like ours."""
+    place = tmp_path / "place"
+    place.mkdir()
+    data = b"packed"
+    package = Package(
+        "b" * 64,
+        "p.tar.zst",
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+        "tar.zst",
+        "2026-11-25T00:00:00Z",
+        True,
+        "prod",
+    )
+    (place / "p.tar.zst").write_bytes(data)
+    (place / "p.tar.zst.001").write_bytes(data[:3])
+    (place / "p.tar.zst.md").write_bytes(b"somebody's notes")
+    (place / "p.tar.zst.json").write_bytes(package.to_json())
+    (place / "other.json").write_bytes(b"{}")
+    (place / "other").write_bytes(b"a file with a JSON file beside it")
+    (place / "web").mkdir()
+    (place / "web" / "manifest.json").write_bytes(b'{"name": "an extension"}')
+    return place
+
+
+def test_a_package_is_found_and_strangers_are_not(place: Path) -> None:
+    (found,) = things([place])
+    assert (found.what, found.path.name, found.cluster) == (What.PACKAGE, "p.tar.zst", "prod")
+    assert found.age(NOW) == 86400
+    assert next(iter(things([found.path]))) == found
+
+
+def test_a_package_goes_with_its_facts_and_pieces(place: Path) -> None:
+    (found,) = things([place])
+    assert remove(found) == ()
+    assert {path.name for path in place.iterdir()} == {"p.tar.zst.md", "other", "other.json", "web"}
+
+
+def test_a_package_that_became_another_file_stays(place: Path) -> None:
+    (place / "p.tar.zst").write_bytes(b"something else by now")
+    assert list(things([place])) == []
+
+
+def test_a_link_to_a_package_is_not_followed(place: Path, tmp_path: Path) -> None:
+    other = tmp_path / "links"
+    other.mkdir()
+    for name in ("p.tar.zst", "p.tar.zst.json"):
+        (other / name).symlink_to(place / name)
+    assert list(things([other])) == []
+
+
+def test_a_place_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing at"):
+        list(things([tmp_path / "no"]))
+
+
+def test_keys_are_listed_and_removed_with_their_names(state: Path) -> None:
+    private = PrivateMap("prod")
+    private.key()
+    private.keep({"host-0123456789": "db1"}, {"db1": "host"})
+    (found,) = keys()
+    assert (found.what, found.cluster, found.names) == (What.KEY, "prod", 1)
+    (private.directory / "mine").write_bytes(b"x")
+    assert remove(found) == ("mine",)
+    assert list(keys()) == []
+    assert not (state / "privacy" / "prod" / "key").exists()
+
+
+def test_an_age_nobody_can_say_is_none() -> None:
+    assert Left(What.BUNDLE, Path(), "prod", "soon").age(NOW) is None
