@@ -174,6 +174,28 @@ def test_selected_series_come_with_their_samples(whole: Opened) -> None:
     assert not any(math.isnan(value) for value in b.values), "the end of a series is no value"
 
 
+def test_what_overlaps_is_one_series_with_each_sample_once(metrics: Make) -> None:
+    """Every third moment from 0, then every second: of what both have, the first counts."""
+    thirds = [(START + at * 1000, to_bits(1.0)) for at in range(0, 30, 3)]
+    seconds = [(START + at * 1000, to_bits(2.0)) for at in range(0, 30, 2)]
+    opened = metrics(frames_0001__bin=frame(series("a", "x", thirds, seconds)))
+    (one,) = select(opened, chosen(opened)[0], parse("a"), 0, 1 << 62)
+    moments = [at for at in range(30) if at % 3 == 0 or at % 2 == 0]
+    assert list(one.times) == [START + at * 1000 for at in moments]
+    assert list(one.values) == [1.0 if at % 3 == 0 else 2.0 for at in moments]
+
+
+def test_a_series_that_comes_in_pieces_is_shown_once(metrics: Make) -> None:
+    data = frame(series("a", "x", samples(0, 5))) + frame(series("a", "y", samples(0, 5)))
+    row = {"metric": "a", "series": 2, "samples": 15, "first": START, "last": START, "in_pieces": True}
+    opened = metrics(
+        frames_0001__bin=data + frame(series("a", "x", samples(5, 5))),
+        metrics__jsonl=b'{"way": ""}\n' + json.dumps(row).encode() + b"\n",
+    )
+    found = list(select(opened, chosen(opened)[0], parse("a"), 0, 1 << 62))
+    assert [(one.labels["instance"], len(one.times)) for one in found] == [("x", 10), ("y", 5)]
+
+
 def test_holes_are_found(metrics: Make) -> None:
     opened = metrics(frames_0001__bin=frame(series("a", "x", samples(0, 20) + samples(60, 20))))
     (one,) = select(opened, chosen(opened)[0], parse("a"), 0, 1 << 62)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from clinic.formats.readframes import crc32c
+from clinic.formats.readframes import crc32c, frame
 from clinic.kinds import Content
 from clinic.redact import Redactor, rewrite_learned
 from clinic.secret import SecretRegister
@@ -96,6 +96,8 @@ def test_a_rewrite_leaves_names_alone() -> None:
         b"\xff\xff\xff\xff\x7f" + b"x" * 10,
         _number(3) + b"\0\0\0\0" + b"\x0a\x7fx",
         _number(2) + b"\0\0\0\0" + b"\x0f\x01",
+        frame(b"\x0a\x7fx"),
+        frame(b"\x0f\x01"),
     ],
 )
 def test_what_is_no_frame_does_not_pass_nor_does_anything_behind_it(bad: bytes, redactor: Redactor) -> None:

@@ -105,7 +105,7 @@ def _list(opened: Opened, wanted: Sequence[MetricsOf], as_json: bool) -> int:
                 each.name,
                 f"{each.series:,}",
                 f"{each.samples:,}",
-                _between(each.first, each.last) or each.missing,
+                " ".join(text for text in (_between(each.first, each.last), each.missing) if text),
             )
             for each in found
         ]

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import google_crc32c
 
-from clinic.formats.protobuf import BYTES, BadMessage, fields, number, signed, varint
+from clinic.formats.protobuf import BYTES, BadMessage, field, fields, number, signed, varint
 
 _value = cast("Callable[[bytes], int]", google_crc32c.value)  # pyright: ignore[reportUnknownMemberType]  # it has no types
 
 LONGEST = 64 << 20
 """Bytes of a frame that is taken for one; Prometheus makes them of about one mebibyte."""
+
+_LENGTH = re.compile(rb"[\x80-\xff]{0,4}[\x00-\x7f]")
+_LONGEST_HEAD = 5
+_PIECE = 256 * 1024
 
 Labels = tuple[tuple[bytes, bytes], ...]
 """Names and values, in the order in which the server sent them: sorted by name."""
@@ -73,43 +77,71 @@ def frame(message: bytes) -> bytes:
     return number(len(message)) + struct.pack(">I", crc32c(message)) + message
 
 
+class Frame(NamedTuple):
+    """One whole frame."""
+
+    whole: bytes
+    """As it came."""
+
+    message: bytes
+    """What its checksum is of."""
+
+
+class Splitter:
+    """Cuts a stream that comes in pieces of any size into whole frames whose checksums are right."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    @property
+    def rest(self) -> int:
+        """Bytes that are not given yet: the beginning of a frame, or what is none."""
+        return len(self._held)
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """The frames that are whole with these bytes. Raises `BadFrame`; from there on it gives nothing more."""
+        self._held += data
+        while (found := self._next()) is not None:
+            yield found
+
+    def _next(self) -> Frame | None:
+        head = _LENGTH.match(self._held)
+        if head is None:
+            if len(self._held) >= _LONGEST_HEAD:
+                raise BadFrame("a frame without a length")
+            return None
+        length, at = varint(head.group(), 0)[0], head.end()
+        if not 0 < length <= LONGEST:
+            raise BadFrame(f"a frame of {length:,} bytes, which no server makes")
+        end = at + 4 + length
+        if end > len(self._held):
+            return None
+        whole = bytes(self._held[:end])
+        message = whole[at + 4 :]
+        if crc32c(message) != int.from_bytes(whole[at : at + 4], "big"):
+            raise BadFrame("a frame whose checksum is wrong")
+        del self._held[:end]
+        return Frame(whole, message)
+
+
 def messages(stream: BinaryIO) -> Iterator[bytes]:
     """The messages of the frames in `stream`, checked.
 
     Raises `BadFrame` at the first that is not whole or not what its checksum says.
     """
-    while (length := _length(stream)) is not None:
-        if not 0 < length <= LONGEST:
-            raise BadFrame(f"a frame of {length:,} bytes, which no server makes")
-        rest = stream.read(4 + length)
-        if len(rest) < 4 + length:
-            raise BadFrame("a frame that is cut")
-        if crc32c(message := rest[4:]) != int.from_bytes(rest[:4], "big"):
-            raise BadFrame("a frame whose checksum is wrong")
-        yield message
-
-
-def _length(stream: BinaryIO) -> int | None:
-    """The length that the next frame begins with; None at the end."""
-    head = b""
-    while byte := stream.read(1):
-        head += byte
-        if byte[0] < 0x80 or len(head) > 5:
-            break
-    if not head:
-        return None
-    try:
-        return varint(head, 0)[0]
-    except IndexError:
-        raise BadFrame("a frame without a length") from None
+    splitter = Splitter()
+    while data := stream.read(_PIECE):
+        yield from (one.message for one in splitter.feed(data))
+    if splitter.rest:
+        raise BadFrame("a frame that is cut")
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
     """What a series in a frame holds, told without taking its chunks out."""
 
-    labels: bytes
-    """Its labels as they are written: the same for each piece of one series."""
+    labels: int
+    """Hash of its labels as they are written: the same for each piece of one series."""
 
     name: bytes
     """The metric's name; empty when it has none."""
@@ -145,6 +177,40 @@ def outlines(message: bytes) -> Iterator[Outline]:
         raise BadFrame(f"a frame that holds no series: {error}") from None
 
 
+def without(message: bytes, given: Mapping[int, int]) -> bytes:
+    """The message without what is given already: by the hash of a series' labels, up to which time.
+
+    Empty where nothing is left. Raises `BadFrame`.
+    """
+    out: list[bytes] = []
+    try:
+        for tag, kind, _, inside, end in fields(message):
+            if tag == 1 and kind == BYTES:
+                out.append(_later(message[inside:end], given))
+    except (BadMessage, IndexError) as error:
+        raise BadFrame(f"a frame that holds no series: {error}") from None
+    return b"".join(out)
+
+
+def _later(one: bytes, given: Mapping[int, int]) -> bytes:
+    until = given.get(_key(one, label_pairs(one)[1]))
+    if until is None:
+        return field(1, one)
+    kept: list[bytes] = []
+    chunks = 0
+    for tag, kind, begin, inside, end in fields(one):
+        is_chunk = tag == 2 and kind == BYTES
+        if not is_chunk or _chunk(one, inside, end).start > until:
+            kept.append(one[begin:end])
+            chunks += is_chunk
+    return field(1, b"".join(kept)) if chunks else b""
+
+
+def _key(one: bytes, behind: int) -> int:
+    """Hash of a series' labels, which end at `behind`; of all labels where they do not come first."""
+    return hash(one[:behind]) if behind else hash(_series(one, 0, len(one)).labels)
+
+
 def _outline(one: bytes) -> Outline:
     labels, at = label_pairs(one)
     begin, chunks, samples, start, end = at, 0, 0, 0, 0
@@ -160,7 +226,7 @@ def _outline(one: bytes) -> Outline:
         if at >= len(one):
             end = signed(varint(found[3], 0)[0])
     name = next((value for label, value in labels if label == b"__name__"), b"")
-    return Outline(one[:begin], name, chunks, samples, start, end)
+    return Outline(_key(one, begin), name, chunks, samples, start, end)
 
 
 @lru_cache(maxsize=4096)
@@ -175,7 +241,7 @@ def _slowly(one: bytes) -> Outline:
     start = min((chunk.start for chunk in found.chunks), default=0)
     end = max((chunk.end for chunk in found.chunks), default=0)
     samples = sum(chunk.samples for chunk in found.chunks)
-    return Outline(repr(found.labels).encode(), name, len(found.chunks), samples, start, end)
+    return Outline(_key(one, label_pairs(one)[1]), name, len(found.chunks), samples, start, end)
 
 
 def label_pairs(one: bytes) -> tuple[list[tuple[bytes, bytes]], int]:

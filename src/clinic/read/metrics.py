@@ -14,7 +14,7 @@ from clinic.formats.readframes import Chunk, Labels
 from clinic.formats.xorchunk import STALE, BadChunk, decode, to_float
 from clinic.read.open import Opened
 from clinic.read.samples import XOR, MetricsOf, pieces
-from clinic.read.selector import Selector
+from clinic.read.selector import NAME, Selector
 from clinic.units import MIB
 
 LARGEST = 64 * MIB
@@ -44,7 +44,10 @@ class Metric:
     """Time of the last one."""
 
     missing: str = ""
-    """Why it is not here; empty when it is."""
+    """Why it is not here, or not whole; empty when it is."""
+
+    in_pieces: bool = False
+    """Whether a series of it comes in several pieces that do not follow each other."""
 
 
 class Samples:
@@ -61,6 +64,15 @@ class Samples:
         """The values; where the series ended, no value stands."""
         self.histograms = 0
         """Samples of native histograms, which only PromQL shows."""
+
+    def add(self, samples: Sequence[tuple[int, float]]) -> None:
+        """More samples, ascending in time. Of those that are there already the first counts."""
+        if self.times and samples and samples[0][0] <= self.times[-1]:
+            both = dict(samples) | dict(zip(self.times, self.values, strict=True))
+            samples = sorted(both.items())
+            del self.times[:], self.values[:]
+        self.times.extend(moment for moment, _ in samples)
+        self.values.extend(value for _, value in samples)
 
     def holes(self) -> list[tuple[int, int]]:
         """Stretches without a sample that are much longer than usual."""
@@ -89,34 +101,44 @@ def listed(opened: Opened, one: MetricsOf) -> list[Metric]:
 
 
 def _metric(row: dict[str, Any]) -> Metric:
-    if "missing" in row:
-        return Metric(str(row["metric"]), 0, 0, 0, 0, str(row["missing"]))
-    return Metric(
-        str(row["metric"]), int(row["series"]), int(row["samples"]), int(row["first"]), int(row["last"])
-    )
+    series, samples, first, last = (int(row.get(key, 0)) for key in ("series", "samples", "first", "last"))
+    name, missing = str(row["metric"]), str(row.get("missing", ""))
+    return Metric(name, series, samples, first, last, missing, bool(row.get("in_pieces")))
 
 
 def select(opened: Opened, one: MetricsOf, selector: Selector, low: int, high: int) -> Iterator[Samples]:
     """The chosen series with their samples from `low` to `high`, one after another.
 
-    Only the series that is read now is held. Raises `BadBundle`.
+    Only the series that is read now is held, and those that come in pieces until the end. Raises `BadBundle`.
     """
+    scattered = {metric.name for metric in listed(opened, one) if metric.in_pieces}
+    held: dict[Labels, Samples] = {}
     known: Labels | None = None
     current: Samples | None = None
     for path in one.files:
         for labels, chunks in pieces(opened, path):
             if labels != known:
-                if current is not None and (current.times or current.histograms):
-                    yield current
-                named = {
-                    name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-                    for name, value in labels
-                }
-                known, current = labels, Samples(named) if selector.matches(named) else None
+                if current is not None and known not in held:
+                    yield from _filled(current)
+                known, current = labels, held.get(labels) or _wanted(labels, selector)
+                if current is not None and current.labels.get(NAME) in scattered:
+                    held[labels] = current
             if current is not None:
                 _take(current, chunks, low, high)
-    if current is not None and (current.times or current.histograms):
-        yield current
+    if current is not None and known not in held:
+        yield from _filled(current)
+    for each in held.values():
+        yield from _filled(each)
+
+
+def _wanted(labels: Labels, selector: Selector) -> Samples | None:
+    named = {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in labels}
+    return Samples(named) if selector.matches(named) else None
+
+
+def _filled(one: Samples) -> Iterator[Samples]:
+    if one.times or one.histograms:
+        yield one
 
 
 def _take(into: Samples, chunks: Sequence[Chunk], low: int, high: int) -> None:
@@ -127,12 +149,13 @@ def _take(into: Samples, chunks: Sequence[Chunk], low: int, high: int) -> None:
             into.histograms += chunk.samples
             continue
         try:
-            for moment, bits in decode(chunk.data):
-                # What was asked for twice came twice.
-                if low <= moment <= high and bits != STALE and (not into.times or moment > into.times[-1]):
-                    into.times.append(moment)
-                    into.values.append(to_float(bits))
+            found = [
+                (moment, to_float(bits))
+                for moment, bits in decode(chunk.data)
+                if low <= moment <= high and bits != STALE
+            ]
         except BadChunk as error:
             raise BadBundle(
                 f"a chunk of {into.labels.get('__name__', 'a series')} is damaged: {error}"
             ) from error
+        into.add(found)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clinic.formats.protobuf import BYTES, BadMessage, field, fields, varint
-from clinic.formats.readframes import LONGEST, frame, label_pairs
+from clinic.formats.protobuf import BYTES, BadMessage, field, fields
+from clinic.formats.readframes import BadFrame, Frame, Splitter, frame, label_pairs
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.scanner import FAILED_CLOSED, Tally
 from clinic.redact.separated import RULE
@@ -39,7 +39,7 @@ class FramesStage:
         self._text = text
         self._kind_of: Callable[[bytes], Kind | None] = kind_of if names else lambda name: None
         self._tally = tally
-        self._data = b""
+        self._frames = Splitter()
         self._lost = False
         self._clean: set[bytes] = set()
         self._plain: set[bytes] = set()
@@ -47,42 +47,33 @@ class FramesStage:
     def feed(self, data: bytes) -> bytes:
         if self._lost:
             return b"*" * len(data)
-        self._data += data
         out: list[bytes] = []
+        waiting = self._frames.rest + len(data)
         try:
-            while (whole := self._frame()) is not None:
-                out.append(whole)
-        except (BadMessage, IndexError):
-            out.append(self._lose())
+            for one in self._frames.feed(data):
+                out.append(self._redacted(one))
+                waiting -= len(one.whole)
+        except (BadFrame, BadMessage, IndexError):
+            out.append(self._lose(waiting))
         return b"".join(out)
 
+    def _redacted(self, one: Frame) -> bytes:
+        message = one.message
+        clean = message if self._is_clean(message) else _mapped(message, _SERIES, self._series)
+        return one.whole if clean == message else frame(clean)
+
     def gap(self) -> bytes:
-        return b"" if self._lost else self._lose(count=False)
+        return b"" if self._lost else self._lose(self._frames.rest, count=False)
 
     def finish(self) -> bytes:
-        return self._lose() if self._data else b""
+        return b"" if self._lost or not self._frames.rest else self._lose(self._frames.rest)
 
-    def _lose(self, count: bool = True) -> bytes:
-        rest, self._data, self._lost = self._data, b"", True
+    def _lose(self, size: int, *, count: bool = True) -> bytes:
+        """Nothing from here on passes; stars for these bytes."""
+        self._lost = True
         if count:
             self._tally.counts[FAILED_CLOSED] += 1
-        return b"*" * len(rest)
-
-    def _frame(self) -> bytes | None:
-        """The next frame, redacted; None where it is not whole yet."""
-        try:
-            length, at = varint(self._data, 0)
-        except IndexError:
-            return None
-        end = at + 4 + length
-        if length > LONGEST:
-            raise BadMessage("a frame of no likely length")
-        if end > len(self._data):
-            return None
-        whole, message = self._data[:end], self._data[at + 4 : end]
-        clean = message if self._is_clean(message) else _mapped(message, _SERIES, self._series)
-        self._data = self._data[end:]
-        return whole if clean == message else frame(clean)
+        return b"*" * size
 
     def _is_clean(self, message: bytes) -> bool:
         """Whether no label holds a secret, told by one look at all of them together."""

@@ -14,10 +14,11 @@ from clinic.client.address import Address
 from clinic.client.http import Web
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Retryable, Skip
-from clinic.formats.readframes import LONGEST, crc32c
+from clinic.formats.readframes import BadFrame, Frame, Splitter
 from clinic.formats.remoteread import HEADERS, STREAMED, LabelMatch, Match, request
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Ran
+from clinic.source.prompiece import Piece, quoted
 from clinic.source.server import Server, access, web_address
 from clinic.units import MIB, human_size
 
@@ -31,17 +32,26 @@ _NUMBER = re.compile(rb"^([a-z_]+)(?:\{[^}\n]*\})? ([-+0-9.eE]+|NaN|[+-]Inf)$", 
 _NO_READ = (400, 404, 405, 415, 501)
 """How servers say that they know no remote read: VictoriaMetrics with 400, proxies with the others."""
 
-_OWN = (b"process_resident", b"prometheus_tsdb_compaction")
+_HEAP = (
+    b"process_resident_memory_anon_bytes", b"go_memstats_heap_inuse_bytes", b"process_resident_memory_bytes",
+)  # fmt: skip
+"""What tells the memory that a server uses for itself, the best first: VictoriaMetrics has the first."""
+
 _SERIES_NAME = re.compile(rb'"__name__":"((?:[^"\\]|\\.)*)"')
-_LENGTH = re.compile(rb"[\x80-\xff]{0,4}[\x00-\x7f]")
+
+READ, QUERY = "/api/v1/read", "/api/v1/query"
+"""The paths of remote read and of queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """How a server is, by its own word."""
 
-    memory: int
-    """Bytes of its resident memory; 0 when it does not say."""
+    heap: int
+    """Bytes that it uses for itself. Not its resident memory: that counts pages of files, which cost it nothing."""
+
+    goal: int
+    """Bytes to which its heap may grow before it is cleaned, whoever asks; 0 when it does not say."""
 
     seconds: float
     """How long it took to say so."""
@@ -84,20 +94,21 @@ class PromServer:
     def _ran(self, what: str, outcome: str, started: float) -> None:
         self._doors.ran(Ran("http", what, self.where, self._web.user, outcome, time.monotonic() - started))
 
+    def piece(self, names: Sequence[str], matches: Sequence[LabelMatch] = ()) -> Piece:
+        """All of these metrics in the whole window."""
+        return Piece(tuple(names), self.start, self.end, tuple(matches))
+
     # -- what it has
 
     def names(self) -> list[str]:
         """Names of all metrics that have a sample in the window, sorted. Raises `Failed` for what is no such list."""
         query = [("start", _seconds(self.start)), ("end", _seconds(self.end))]
-        found = _data(self.fetch("/api/v1/label/__name__/values", query, NAMES))
-        if not isinstance(found, list):
-            raise Failed(Reason.BAD_ANSWER, f"{self.where} answered with no list of metrics")
-        return sorted({name for name in cast("list[object]", found) if isinstance(name, str)})
+        return _texts(_data(self.fetch("/api/v1/label/__name__/values", query, NAMES)))
 
     def value(self, expression: str) -> float | None:
         """The one value of an instant query at the window's end; None where there is none."""
         query = [("query", expression), ("time", _seconds(self.end))]
-        found = _data(self.fetch("/api/v1/query", query))
+        found = _data(self.fetch(QUERY, query))
         result = cast("dict[str, object]", found).get("result") if isinstance(found, dict) else None
         try:
             return float(cast("list[dict[str, list[str]]]", result)[0]["value"][1])
@@ -111,23 +122,20 @@ class PromServer:
         numbers = {
             name: float(value)
             for name, value in _NUMBER.findall(data)
-            if name.startswith((b"process", b"prom"))
+            if name.startswith((b"process_resident", b"go_memstats", b"prometheus_tsdb_compaction"))
         }
         samples = numbers.get(b"prometheus_tsdb_compaction_chunk_samples_sum", 0.0)
         size = numbers.get(b"prometheus_tsdb_compaction_chunk_size_bytes_sum", 0.0)
-        memory = int(numbers.get(b"process_resident_memory_bytes", 0.0))
-        return Health(memory, time.monotonic() - began, size / samples if samples else 0.0)
+        heap = next((int(numbers[name]) for name in _HEAP if name in numbers), 0)
+        goal = int(numbers.get(b"go_memstats_next_gc_bytes", 0.0))
+        return Health(heap, goal, time.monotonic() - began, size / samples if samples else 0.0)
 
-    def series_of(self, names: Sequence[str]) -> Counter[str]:
-        """How many series each of these metrics has in the window, by the server's own list."""
-        query = [
-            ("match[]", '{__name__=~"' + "|".join(names) + '"}'), ("start", _seconds(self.start)),
-            ("end", _seconds(self.end)),
-        ]  # fmt: skip
+    def counted(self, piece: Piece) -> Counter[str]:
+        """How many series each metric of the piece has, by the server's own list, which is read as it comes."""
         found: Counter[str] = Counter()
         started, outcome, held = time.monotonic(), "stopped", b""
         try:
-            with self._web.ask("/api/v1/series", self._doors.deadline, query=tuple(query)) as answer:
+            with self._web.ask("/api/v1/series", self._short(), query=_matching(piece)) as answer:
                 for data in answer.chunks():
                     held += data
                     ends = 0
@@ -144,24 +152,34 @@ class PromServer:
             self._ran("GET /api/v1/series", outcome, started)
         return found
 
+    def labels(self, piece: Piece) -> list[str]:
+        """The labels that the piece's series have."""
+        return _texts(_data(self.fetch("/api/v1/labels", _matching(piece), NAMES)))
+
+    def values(self, piece: Piece, label: str) -> list[str]:
+        """The values that a label has in the piece's series."""
+        return _texts(_data(self.fetch(f"/api/v1/label/{label}/values", _matching(piece), NAMES)))
+
+    def wait(self, path: str) -> float | None:
+        """Seconds after which it wants to be asked for `path` again, when it said so."""
+        return self._web.wait(path)
+
     # -- its samples
 
-    def frames(
-        self, names: Sequence[str], start: int, end: int, matches: Sequence[LabelMatch]
-    ) -> Iterator[bytes]:
-        """The frames of all series of these metrics, checked, as they came.
+    def frames(self, piece: Piece) -> Iterator[Frame]:
+        """The frames of all series of the piece, checked, as they came.
 
-        Raises `Skip` where the server has no remote read in chunks, `Retryable` where it broke off, `Failed` for a
-        frame that is none.
+        Raises `Skip` where the server has no remote read in chunks, `Retryable` where it broke off or sent a frame
+        that is none.
         """
-        wanted = [LabelMatch(Match.REGEX, "__name__", "|".join(names)), *matches]
-        what = f"POST /api/v1/read __name__=~{'|'.join(names)[:80]}"
+        wanted = [LabelMatch(Match.REGEX, "__name__", "|".join(map(quoted, piece.names))), *piece.matches]
+        what = f"POST {READ} __name__=~{'|'.join(piece.names)[:80]}"
         started, outcome = time.monotonic(), "stopped"
         try:
-            body = request(start, end, wanted)
             with self._web.exchange(
-                "/api/v1/read", self._doors.deadline, method="POST", body=body, headers=HEADERS
-            ) as answer:
+                READ, self._doors.deadline, method="POST",
+                body=request(piece.start, piece.end, wanted), headers=HEADERS,
+            ) as answer:  # fmt: skip
                 if answer.status in _NO_READ:
                     raise Skip(Reason.NOT_APPLICABLE, f"{self.where} has no remote read")
                 answer.require_good()
@@ -176,43 +194,26 @@ class PromServer:
             self._ran(what, outcome, started)
 
 
-def _checked(pieces: Iterator[bytes], where: str) -> Iterator[bytes]:
+def _checked(pieces: Iterator[bytes], where: str) -> Iterator[Frame]:
     """Whole frames whose checksums are right."""
-    held = b""
-    for piece in pieces:
-        held += piece
-        while (end := _frame_end(held)) is not None:
-            frame, held = held[:end], held[end:]
-            _require_right(frame, where)
-            yield frame
-    if held:
+    splitter = Splitter()
+    try:
+        for piece in pieces:
+            yield from splitter.feed(piece)
+    except BadFrame as error:
+        raise Retryable(Reason.BAD_ANSWER, f"{where} sent {error}") from error
+    if splitter.rest:
         raise Retryable(Reason.BAD_ANSWER, f"{where} broke off in the middle of a frame")
 
 
-def _frame_end(data: bytes) -> int | None:
-    head = _LENGTH.match(data)
-    if head is None:
-        return None
-    length = 0
-    for byte in reversed(head.group()):
-        length = length << 7 | byte & 0x7F
-    if length > LONGEST:
-        raise Failed(Reason.BAD_ANSWER, f"a frame of {human_size(length)}, which no server makes")
-    end = head.end() + 4 + length
-    return end if end <= len(data) else None
+def _matching(piece: Piece) -> tuple[tuple[str, str], ...]:
+    return (("match[]", piece.selector), ("start", _seconds(piece.start)), ("end", _seconds(piece.end)))
 
 
-def message_of(frame: bytes) -> bytes:
-    """The message in a whole frame."""
-    head = _LENGTH.match(frame)
-    return frame[head.end() + 4 :] if head is not None else b""
-
-
-def _require_right(frame: bytes, where: str) -> None:
-    message = message_of(frame)
-    at = len(frame) - len(message) - 4
-    if crc32c(message) != int.from_bytes(frame[at : at + 4], "big"):
-        raise Retryable(Reason.BAD_ANSWER, f"{where} sent a frame whose checksum is wrong")
+def _texts(found: object) -> list[str]:
+    if not isinstance(found, list):
+        raise Failed(Reason.BAD_ANSWER, "an answer that is no list")
+    return sorted({text for text in cast("list[object]", found) if isinstance(text, str)})
 
 
 def _data(body: bytes) -> object:
