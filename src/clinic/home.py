@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Generator
 from pathlib import Path
 
 import platformdirs
@@ -62,17 +64,40 @@ def _is_root() -> bool:
     return getattr(os, "geteuid", lambda: -1)() == 0
 
 
-def require_trusted(path: Path, *, runs_code: bool = False) -> None:
+@contextlib.contextmanager
+def as_caller() -> Generator[None]:
+    """Under sudo, touch files with the rights of who called it: no link of theirs leads root anywhere.
+
+    For code that runs alone: the rights are those of the whole process.
+    """
+    caller = calling_user()
+    if caller is None:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([caller[1]])
+    os.setegid(caller[1])
+    os.seteuid(caller[0])
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def require_trusted(path: Path, *, runs_code: bool = False, only_root: bool = False) -> None:
     """Make sure that nobody but this user and root could have written `path`, or swapped it.
 
     For configuration that steers a run, and with `runs_code` for plug-ins: run by root they have to be
-    root's own, since the caller of sudo may be allowed this command and nothing else. Raises `Refused`.
+    root's own, since the caller of sudo may be allowed this command and nothing else. With `only_root` not
+    even this user may have written it: an organisation's rules bind him. Raises `Refused`.
     """
     if os.name != "posix":
         return
-    owners = {0, os.geteuid()}
+    owners = {0} if only_root else {0, os.geteuid()}
     caller = calling_user()
-    if caller is not None and not runs_code:
+    if caller is not None and not runs_code and not only_root:
         owners.add(caller[0])
     real = path.resolve()
     for part in (real, *real.parents):
@@ -85,7 +110,9 @@ def _require_owner(part: Path, owners: set[int], *, named: Path) -> None:
     if info.st_uid not in owners:
         raise Refused(
             f"{named} is not trusted: {part} belongs to user {info.st_uid}",
-            hint=f"make it yours, or root's: chown {os.geteuid()} {part}",
+            hint=f"make it root's: chown 0 {part}"
+            if owners == {0}
+            else f"make it yours, or root's: chown {os.geteuid()} {part}",
         )
     if info.st_mode & 0o022 and not sticky_directory:
         raise Refused(

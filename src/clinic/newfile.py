@@ -19,17 +19,16 @@ _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.EN
 
 
 @contextlib.contextmanager
-def disk_errors(place: object) -> Generator[None]:
-    """Turn what the system says about the disk into errors for people: `DiskFull`, else `Refused`."""
+def disk_errors(
+    place: object, hint: str = "name another directory with -o, or make this one writable"
+) -> Generator[None]:
+    """Turn what the system says about the disk into errors for people: `DiskFull`, else `Refused` with `hint`."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull(f"no room left on the disk of {place}") from error
-        raise Refused(
-            f"can't write in {place}: {error.strerror or error}",
-            hint="name another directory with -o, or make this one writable",
-        ) from error
+        raise Refused(f"can't write in {place}: {error.strerror or error}", hint=hint) from error
 
 
 class NewFile:

@@ -41,6 +41,9 @@ class Destination:
     region: str = ""
     """Where it stores; empty when unknown."""
 
+    processed: str = ""
+    """From where else its people work on what it stores, in its operator's words; empty when unknown."""
+
     notice: str = "generic"
     """Name of the notice whose words are shown: `pingcap` only for PingCAP's own endpoints."""
 
@@ -55,6 +58,9 @@ class Destination:
 
     certificate: str = ""
     """PEM text of the certificate that `.diag` packages for it are encrypted to; empty for none."""
+
+    terms: str = ""
+    """Address of its operator's privacy policy; empty when unknown."""
 
     retention: str = ""
     """How long it keeps what it gets, in its operator's words; empty when unknown."""
