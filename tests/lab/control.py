@@ -15,11 +15,14 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from tests.lab.directory import LOG_FILE, claim
+from tests.lab.machines.network import obstacle
+from tests.lab.machines.sshd import MachineSshd
 from tests.lab.options import USUAL, Options
 from tests.lab.packages import obtain
+from tests.lab.program import Program
 from tests.lab.servers import PROGRAMS
 from tests.lab.standin.programs import MemberProgram
-from tests.lab.state import STATE_FILE, Identity, Lab, LabError, load
+from tests.lab.state import STATE_FILE, Identity, Lab, LabError, NotHere, load
 from tests.lab.supervisor import READY, Plan
 
 Say = Callable[[str], None]
@@ -88,8 +91,10 @@ def _stop(process: Identity, number: signal.Signals) -> None:
 
 def _spawn(directory: Path, options: Options, *, stay: bool, say: Say) -> subprocess.Popen[str]:
     """Starts the supervisor and returns when the lab is ready."""
+    if options.machines and (why := obstacle()):
+        raise NotHere(why)
     claim(directory)
-    programs = [each for each in PROGRAMS if options.cluster or not isinstance(each, MemberProgram)]
+    programs = [each for each in PROGRAMS if _is_wanted(each, options)]
     missing = obtain(programs, say)
     servers = [program.name for program in programs if program.name not in missing]
     if not servers:
@@ -112,6 +117,12 @@ def _spawn(directory: Path, options: Options, *, stay: bool, say: Say) -> subpro
         _end(supervisor)
         raise
     return supervisor
+
+
+def _is_wanted(program: Program, options: Options) -> bool:
+    if isinstance(program, MachineSshd):
+        return options.cluster and options.machines
+    return options.cluster or not isinstance(program, MemberProgram)
 
 
 def _await_ready(supervisor: subprocess.Popen[str], plan: Plan) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from _pytest.capture import CaptureManager
 from tests.lab.control import running
+from tests.lab.machines.machines import Machines
 from tests.lab.monitoring import http_ok
 from tests.lab.options import Options
 from tests.lab.standin.cluster import Cluster
@@ -61,6 +63,33 @@ def cluster(lab: LabOfTests) -> Cluster:
     """The lab's stand-in TiDB cluster: 3 PD, 2 TiDB, 3 TiKV, TiFlash, TiProxy, 2 TiCDC; its faults are yours."""
     _ = lab.server("pd-1")  # skips the test where there can't be a cluster
     return Cluster(lab)
+
+
+@pytest.fixture(scope="session")
+def machines_lab(request: pytest.FixtureRequest) -> Iterator[LabOfTests]:
+    """A second lab, whose cluster has a machine for each instance: network namespaces, with sshd."""
+    options = dataclasses.replace(OPTIONS, machines=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="clinic-lab-") as directory,
+        _skipping(),
+        running(Path(directory), lambda text: _say(request.config, text), options) as own,
+    ):
+        yield _of_tests(own)
+
+
+@pytest.fixture(scope="session")
+def machines(machines_lab: LabOfTests) -> Machines:
+    """The machines of that lab: what can happen to them is yours."""
+    return Machines(machines_lab)
+
+
+@contextlib.contextmanager
+def _skipping() -> Generator[None, None, None]:
+    """A lab that can't be had ends a test as not run."""
+    try:
+        yield
+    except NotHere as error:
+        pytest.skip(f"not run: {error}")
 
 
 @pytest.fixture(scope="session")

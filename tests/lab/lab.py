@@ -1,4 +1,4 @@
-"""The lab's command line: `python tests/lab/lab.py up|down|status|fault [--dir DIR] [--json]`.
+"""The lab's command line: `python tests/lab/lab.py up|down|status|fault|machine [--dir DIR] [--json]`.
 
 Exit status: 0 all is well; 1 it failed, or (`status`) nothing or not all of it runs; 2 wrong usage;
 3 it is up, without the servers that can't be had here.
@@ -17,6 +17,7 @@ from typing import TextIO
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a script, it is in no package
 
 from tests.lab.control import CHECKOUT, down, up
+from tests.lab.machines.machines import Machines
 from tests.lab.options import USUAL, Options
 from tests.lab.standin.cluster import Cluster
 from tests.lab.standin.faults import KINDS, SLOW_SECONDS
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit status."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # clean up as after an error
-    commands = {"up": _up, "down": _down, "status": _status, "fault": _fault}
+    commands = {"up": _up, "down": _down, "status": _status, "fault": _fault, "machine": _machine}
     try:
         return commands[options.command](options)
     except LabError as error:
@@ -56,11 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_up(commands.add_parser("up", parents=[common], help="start it, or find it started"))
     commands.add_parser("down", parents=[common], help="stop it")
     commands.add_parser("status", parents=[common], help="show what runs")
+    machine = commands.add_parser("machine", parents=[common], help="cut a machine off, or reach it again")
+    machine.add_argument("name", help="as the instance that runs on it, or `jump`")
+    machine.add_argument("what", choices=("cut", "heal", "drop-sessions"))
     _add_fault(commands.add_parser("fault", parents=[common], help="show, make or clear faults"))
     return parser
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--machines",
+        action="store_true",
+        help="each instance has a machine of its own, reached by ssh (root)",
+    )
     parser.add_argument("--no-cluster", action="store_true", help="only the real servers")
     parser.add_argument("--tls", action="store_true", help="the cluster speaks TLS, with client certificates")
     parser.add_argument(
@@ -104,6 +113,7 @@ def _up(options: argparse.Namespace) -> int:
     chosen = Options(
         cluster=not options.no_cluster,
         tls=options.tls,
+        machines=options.machines,
         log_rate=options.log_rate,
         history=options.history,
         history_step=options.history_step,
@@ -139,6 +149,13 @@ def _fault(options: argparse.Namespace) -> int:
     elif options.name:
         raise LabError(f"which fault shall {options.name} have? There are {', '.join(KINDS)}")
     _show_faults(cluster, as_json=options.json)
+    return 0
+
+
+def _machine(options: argparse.Namespace) -> int:
+    machines = Machines(_loaded(options.dir))
+    acts = {"cut": machines.cut, "heal": machines.heal, "drop-sessions": machines.drop_sessions}
+    acts[options.what](options.name)
     return 0
 
 

@@ -15,6 +15,9 @@ class Options:
     tls: bool = False
     """Whether the cluster is one with TLS between all of its parts, as TiUP's `enable_tls` makes it."""
 
+    machines: bool = False
+    """Whether each of its instances has a machine of its own: network namespaces, with sshd. Needs root."""
+
     log_rate: float = 1.0
     """Entries a second that each instance adds to its logs."""
 

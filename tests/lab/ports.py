@@ -7,7 +7,7 @@ import socket
 
 from tests.lab.program import LOOPBACK
 
-NETWORKS = 200
+NETWORKS = 60
 """How many labs with addresses of their own one machine can have: 127.0, 127.1, ..."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
+from tests.lab.machines.network import NAMESPACES, inside
 from tests.lab.program import Launch, NotReady, Place, Program, as_user, environment, tool
 from tests.lab.state import Identity, LabError, Server
 
@@ -39,7 +40,7 @@ class Running:
     def __init__(self, program: Program, place: Place, launch: Launch) -> None:
         """Starts the process. It dies with the *thread* that calls this, so that has to be the main one."""
         log = launch.log or place.home / f"{program.name}.log"
-        command = [*_dying_with_parent(place.user), *launch.argv]
+        command = [*_dying_with_parent(place.user), *_on_its_machine(place, program), *launch.argv]
         log.touch(mode=0o600)
         place.give(log)
         with log.open("ab") as output:
@@ -69,6 +70,7 @@ class Running:
             log=log,
             credentials=launch.credentials,
             files=launch.files,
+            holder=place.holder,
         )
 
     def wait_ready(self, given_up: threading.Event, seconds: float = READY_SECONDS) -> None:
@@ -140,6 +142,21 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+def _on_its_machine(place: Place, program: Program) -> list[str]:
+    """The front of a command line that runs on the machine of its own that a server has, if it has one."""
+    if not place.holder:
+        return []
+    if program.sees_mounts:
+        return inside(place.holder, *NAMESPACES)
+    # `nsenter` stays between: when it is killed, so is the server.
+    return [
+        *inside(place.holder, "--net", "--uts", "--ipc", "--pid"),
+        tool("setpriv"),
+        "--pdeathsig=KILL",
+        "--",
+    ]
 
 
 def _dying_with_parent(user: str) -> list[str]:

@@ -69,8 +69,11 @@ class Place:
     seats: Mapping[str, Seat] = dataclasses.field(default_factory=dict[str, Seat])
     """Where every server that will be in the lab listens, by name."""
 
-    network: int = 0
-    """N of the addresses 127.N.x.y that are this lab's own."""
+    network: str = "127.0"
+    """The first half of the addresses that are this lab's own."""
+
+    holder: int = 0
+    """The process that holds the machine of its own that it runs on; 0 when it runs on this one."""
 
     options: Options = USUAL
     """What was chosen for the lab."""
@@ -179,6 +182,9 @@ class Program(abc.ABC):
     ports: tuple[str, ...] = ("client",)
     """What it needs ports for; `client` is the one that `Server.port` gives."""
 
+    sees_mounts: ClassVar[bool] = False
+    """Whether, on a machine of its own, it sees that machine's files in place of this one's."""
+
     folder: ClassVar[str] = ""
     """The name of its directory; empty when that is its own name."""
 
@@ -190,8 +196,8 @@ class Program(abc.ABC):
     def check(self, server: Server) -> None:
         """Speaks the server's own protocol with it; raises `NotReady` or `OSError` until it answers well."""
 
-    def host(self, network: int) -> str:
-        """The address it listens on, in a lab whose own addresses are those of 127.`network`."""
+    def host(self, network: str) -> str:
+        """The address it listens on, in a lab whose own addresses begin with `network`."""
         return LOOPBACK
 
     def usual_ports(self) -> Mapping[str, int]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from tests.lab.databases import Etcd, MariaDB
+from tests.lab.machines.sshd import sshds
 from tests.lab.monitoring import Alertmanager, NodeExporter, Prometheus, VictoriaMetrics
 from tests.lab.program import Program
 from tests.lab.sshd import Sshd
-from tests.lab.standin.programs import members
+from tests.lab.standin.programs import SharedCluster, members
+
+_cluster = SharedCluster()
 
 PROGRAMS: tuple[Program, ...] = (
     Prometheus(),
@@ -16,5 +19,6 @@ PROGRAMS: tuple[Program, ...] = (
     MariaDB(),
     Etcd(),
     Sshd(),
-    *members(),
+    *members(_cluster),
+    *sshds(_cluster),
 )

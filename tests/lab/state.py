@@ -91,6 +91,9 @@ class Server:
     files: Mapping[str, Path]
     """What a client needs: a CA certificate, a key, a client's configuration."""
 
+    holder: int = 0
+    """The process that holds the machine of its own that it runs on; 0 when it runs on this one."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Missing:

@@ -24,12 +24,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.lab.directory import clear, locked, remove, root_for_servers
+from tests.lab.machines.kinds import ADDRESSES
+from tests.lab.machines.network import Network
 from tests.lab.options import Options
 from tests.lab.ports import NoNetwork, Ports
 from tests.lab.process import Running, adopt_orphans, reap, stop_all
 from tests.lab.program import LOOPBACK, Launch, Place, Program, Seat
 from tests.lab.servers import PROGRAMS
 from tests.lab.standin.faults import FAULTS, FaultFile, fault_file
+from tests.lab.standin.members import host_in
 from tests.lab.standin.programs import FOLDER, MemberProgram
 from tests.lab.state import STATE_FILE, Identity, Lab, LabError, Missing
 
@@ -76,6 +79,8 @@ class Supervisor:
         self._root = self._directory
         self._programs = [program for program in PROGRAMS if program.name in plan.servers]
         self._ports = Ports()
+        self._options = Options(**plan.options)
+        self._network: Network | None = None
         self._running: list[Running] = []
         self._down: dict[str, Running] = {}
         self._told_to_end = False
@@ -143,10 +148,12 @@ class Supervisor:
 
     def _places(self) -> dict[str, Place]:
         try:
-            network = self._ports.network()
+            number = self._ports.network()
         except NoNetwork as error:
             raise LabError(str(error)) from error
+        network = f"100.{64 + number}" if self._options.machines else f"127.{number}"
         seats = {each.name: self._seat(each, network) for each in self._programs}
+        holders = self._machines(network)
         addresses = {name: f"{seat.host}:{seat.ports['client']}" for name, seat in seats.items()}
         addresses["down"] = f"{LOOPBACK}:{self._ports.take()}"
         return {
@@ -158,13 +165,24 @@ class Supervisor:
                 host=seats[each.name].host,
                 seats=seats,
                 network=network,
-                options=Options(**self._plan.options),
+                holder=holders.get(seats[each.name].host, 0),
+                options=self._options,
             )
             for each in self._programs
         }
 
-    def _seat(self, program: Program, network: int) -> Seat:
+    def _machines(self, network: str) -> dict[str, int]:
+        """Makes the machines that were asked for, and gives the process that holds each, by its address."""
+        if not self._options.machines:
+            return {}
+        self._network = Network(network)
+        addresses = {name: host_in(network, recorded) for name, recorded in ADDRESSES.items()}
+        return {address: self._network.add(name, address) for name, address in addresses.items()}
+
+    def _seat(self, program: Program, network: str) -> Seat:
         host, usual = program.host(network), program.usual_ports()
+        if not host.startswith("127."):  # on a machine of its own nobody else asks for a port
+            return Seat(host, usual)
         return Seat(host, {use: self._ports.take(host, usual.get(use, 0)) for use in program.ports})
 
     def _save(self) -> None:
@@ -217,6 +235,8 @@ class Supervisor:
 
     def _end(self) -> None:
         stop_all(self._running)
+        if self._network is not None:
+            self._network.close()
         self._ports.close()
         if self._root != self._directory:
             shutil.rmtree(self._root, ignore_errors=True)

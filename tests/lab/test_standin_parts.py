@@ -32,7 +32,7 @@ MONITORING = {"prometheus": "127.0.0.1:39090", "alertmanager": "127.0.0.1:39093"
 
 
 def made(
-    root: Path, network: int = 0, moved: Mapping[str, int] | None = None, **chosen: float | bool
+    root: Path, network: str = "127.0", moved: Mapping[str, int] | None = None, **chosen: float | bool
 ) -> Spec:
     """A cluster whose processes are not there; `moved` gives some members another port for clients."""
     members = tuple(
@@ -66,7 +66,7 @@ def test_a_cluster_is_loaded_as_it_was_saved(spec: Spec) -> None:
 
 
 def test_addresses_of_another_network_and_other_ports_are_put_in(tmp_path: Path) -> None:
-    spec = made(tmp_path, 7, {"pd-2": 41000, "tikv-1": 42000})
+    spec = made(tmp_path, "127.7", {"pd-2": 41000, "tikv-1": 42000})
     rewriter = Rewriter(spec, spec.member("pd-1"))
     given = '"name": "pd-127.0.1.2-2379", "client_urls": ["http://127.0.1.2:2379"], "sink": "127.0.7.1:3306"'
     assert rewriter.text(given) == (

@@ -124,9 +124,9 @@ def component_of(name: str) -> str:
     return name.rpartition("-")[0]
 
 
-def host_in(network: int, recorded: str) -> str:
-    """The recorded address as it is in network 127.N."""
-    return recorded.replace("127.0.", f"127.{network}.", 1)
+def host_in(network: str, recorded: str) -> str:
+    """The recorded address as it is in another network: `127.3`, or `100.67` on machines of their own."""
+    return recorded.replace("127.0.", f"{network}.", 1)
 
 
 @dataclasses.dataclass(frozen=True)

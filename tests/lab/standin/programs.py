@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import secrets
 import socket
@@ -9,6 +10,8 @@ import threading
 import time
 from collections.abc import Mapping
 
+from tests.lab.machines.clock import clock
+from tests.lab.machines.kinds import ACCOUNT
 from tests.lab.program import CA_EXTENSION, LEAF_EXTENSIONS, Launch, Place, Program, Tool, tool
 from tests.lab.standin.deploy import arguments, deploy, run_script
 from tests.lab.standin.members import KINDS, RECORDED_HOSTS, Member, component_of, host_in
@@ -22,7 +25,7 @@ FOLDER = "cluster"
 MONITORING = ("prometheus", "alertmanager")
 
 
-class Cluster:
+class SharedCluster:
     """What the members share: it is made by the first that is prepared."""
 
     def __init__(self) -> None:
@@ -33,8 +36,17 @@ class Cluster:
         """The cluster that is being started."""
         with self._lock:
             if self._spec is None:
-                self._spec = _make(place)
+                self._spec = _make(_at_home(place))
             return self._spec
+
+
+def _at_home(place: Place) -> Place:
+    """The place of the cluster, whichever of its programs is prepared first."""
+    home = place.home.parent / FOLDER
+    home.mkdir(mode=0o700, exist_ok=True)
+    if place.options.machines:
+        home.chmod(0o755)  # the account of the machines has to pass
+    return dataclasses.replace(place, home=home)
 
 
 def _make(place: Place) -> Spec:
@@ -45,7 +57,7 @@ def _make(place: Place) -> Spec:
     watching = {name: place.addresses[name] for name in MONITORING if name in place.addresses}
     spec = Spec(
         root=place.home,
-        account=place.user,
+        account=ACCOUNT if place.options.machines else place.user,
         network=place.network,
         members=members,
         options=place.options,
@@ -56,7 +68,7 @@ def _make(place: Place) -> Spec:
             "plain_password": secrets.token_hex(16),
         },
         monitoring=watching,
-        ssh_port=place.seats["sshd"].ports["client"] if "sshd" in place.seats else 22,
+        ssh_port=_ssh_port(place),
         started=time.time(),
     )
     for directory in (spec.tls_dir, spec.faults_dir):
@@ -65,6 +77,11 @@ def _make(place: Place) -> Spec:
     write_home(spec)
     spec.save()
     return spec
+
+
+def _ssh_port(place: Place) -> int:
+    own = place.seats.get("sshd")
+    return own.ports["client"] if own is not None and not place.options.machines else 22
 
 
 def _certificates(place: Place, spec: Spec) -> None:
@@ -98,13 +115,13 @@ class MemberProgram(Program):
     )
     folder = FOLDER
 
-    def __init__(self, name: str, cluster: Cluster) -> None:
+    def __init__(self, name: str, cluster: SharedCluster) -> None:
         self.name = name
         self._cluster = cluster
         self._kind = KINDS[component_of(name)]
         self.ports = tuple(self._kind.usual)
 
-    def host(self, network: int) -> str:
+    def host(self, network: str) -> str:
         """The address of its own."""
         return host_in(network, RECORDED_HOSTS[self.name])
 
@@ -116,8 +133,11 @@ class MemberProgram(Program):
         spec = self._cluster.spec(place)
         member = spec.member(self.name)
         deploy(spec, member)
+        environment = [
+            f"{name}={value}" for name, value in (clock(self.name) if place.holder else {}).items()
+        ]
         return Launch(
-            [str(run_script(member))],
+            [*(["/usr/bin/env", *environment] if environment else []), str(run_script(member))],
             f"{spec.scheme}://{member.status_address}",
             config=member.deploy_dir / "conf" / member.kind.configs[0],
             data=member.data_dir,
@@ -140,7 +160,6 @@ class MemberProgram(Program):
                 pass
 
 
-def members() -> tuple[MemberProgram, ...]:
+def members(cluster: SharedCluster) -> tuple[MemberProgram, ...]:
     """The programs of one cluster."""
-    cluster = Cluster()
     return tuple(MemberProgram(name, cluster) for name in RECORDED_HOSTS)

@@ -33,8 +33,8 @@ class Spec:
     account: str
     """The account that its processes run as."""
 
-    network: int
-    """N of its addresses 127.N.x.y."""
+    network: str
+    """The first half of its addresses."""
 
     members: tuple[Member, ...]
     """Its instances."""

@@ -53,7 +53,7 @@ _Dumper.add_representer(str, _text)
 
 def write_home(spec: Spec) -> None:
     """Writes the whole TIUP_HOME."""
-    cluster = spec.tiup_home / "storage/cluster/clusters" / CLUSTER_NAME
+    cluster = cluster_folder(spec)
     for directory in (cluster / "ssh", spec.tiup_home / "storage/cluster/audit"):
         directory.mkdir(parents=True, mode=0o700)
     meta = cluster / "meta.yaml"
@@ -64,6 +64,11 @@ def write_home(spec: Spec) -> None:
         _tls(spec, cluster / "tls")
     for ago, command in OPERATIONS:
         _audit(spec, ago, command.format(name=CLUSTER_NAME, version=VERSION))
+
+
+def cluster_folder(spec: Spec) -> Path:
+    """Where TiUP keeps what it knows of the cluster."""
+    return spec.tiup_home / "storage/cluster/clusters" / CLUSTER_NAME
 
 
 def metadata(spec: Spec) -> dict[str, Any]:
