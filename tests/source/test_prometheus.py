@@ -27,6 +27,7 @@ from tests.source.promservers import (
 )  # fmt: skip
 
 from clinic.cluster.model import Instance
+from clinic.deadline import Deadline
 from clinic.formats.readframes import frame
 from clinic.formats.xorchunk import STALE, to_bits
 from clinic.outcome import Reason, Status
@@ -98,6 +99,22 @@ def test_what_breaks_off_once_is_asked_for_again(serve: Serve, doors: AttemptDoo
     assert error is None
     assert {dict(labels)["__name__"] for labels in values_of(files)} == {"a_total", "b_total"}
     assert all(len(samples) == 60 for samples in values_of(files).values())
+
+
+def test_a_server_that_asks_for_time_gets_it(
+    serve: Serve, doors: AttemptDoors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(Deadline, "pause", lambda self, seconds: pauses.append(seconds))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]  # it stands for a method
+
+    def later(peer: Peer) -> None:
+        peer.answer(b"busy", "Retry-After: 17", status="503 Service Unavailable")
+
+    files, error = read(
+        Samples(Instance("prometheus", "127.0.0.1", serve(answers([later, good])).port)), doors
+    )
+    assert error is None and pauses == [17]
+    assert len(values_of(files)) == 2
 
 
 @pytest.mark.parametrize("bad", [wrong_checksum, cut, busy], ids=["a wrong checksum", "cut short", "a limit"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clinic.errors import Failed, Retryable, Skip
+from clinic.errors import Failed, ItemError, Partial, Retryable, Skip
+from clinic.outcome import Reason
 from clinic.source.base import Doors, Ran
 from clinic.source.promserver import Health, PromServer
 from clinic.units import GIB, MIB, human_size
@@ -15,6 +16,9 @@ SLOW, PAUSE = 2.0, 5.0
 
 PAUSES = 30
 """Pauses in a row after which it is left alone for good: Go cleans its heap every two minutes at the latest."""
+
+RESTART = 6
+"""Pauses after which a server that does not answer at all counts as gone."""
 
 THRESHOLDS = {
     "pause_at_heap_growth": PAUSE_AT, "stop_at_heap_growth": STOP_AT, "pause_at_seconds": SLOW,
@@ -35,17 +39,23 @@ class Care:
         self.pauses = 0
         """How often it was left alone."""
 
-    def wait(self) -> str:
-        """Wait until the server is well. Gives why it has to be left alone for good; empty when it may be asked."""
+    def wait(self) -> ItemError | None:
+        """Wait until the server is well. Gives why it has to be left alone for good; None when it may be asked."""
         why = ""
-        for _ in range(PAUSES):
-            why, mendable = self._strain()
+        for number in range(PAUSES):
+            try:
+                why, mendable = self._strain()
+            except Retryable as error:
+                if number == RESTART:
+                    return error
+                self._pause(error.message)
+                continue
             if not why:
-                return ""
+                return None
             if not mendable:
                 break
             self._pause(why)
-        return why
+        return Partial(Reason.SERVER_PROTECTED, f"{self._talk.where} was left alone: {why}")
 
     def _pause(self, why: str) -> None:
         self.pauses += 1
@@ -54,13 +64,11 @@ class Care:
         self._doors.ran(Ran("pause", f"left alone: {why}", self._talk.where, seconds=PAUSE))
 
     def _strain(self) -> tuple[str, bool]:
-        """What speaks against asking the server now, and whether a pause may mend it."""
+        """What speaks against asking the server now, and whether a pause may mend it. Raises `Retryable`."""
         try:
             now = self._talk.health()
         except (Skip, Failed):
             return "", True  # it tells nothing of itself, as a proxy does
-        except Retryable as error:
-            return error.message, True
         self._before = self._before or now
         # What it would have let its heap grow to without us is no growth.
         growth = now.heap - max(self._before.heap, self._before.goal)

@@ -39,6 +39,9 @@ class Piece:
     matches: tuple[LabelMatch, ...] = ()
     """Conditions on other labels."""
 
+    step: int = 0
+    """Milliseconds between two values; 0 for every sample."""
+
     @property
     def selector(self) -> str:
         """As PromQL selects its series."""
@@ -76,8 +79,9 @@ class Piece:
             for kind in (Match.REGEX, Match.NOT_REGEX)
         ]
 
-    def by_time(self, shortest: int, step: int = 1) -> list[Piece]:
-        """Halves of the time, the second beginning a multiple of `step` later; none below `shortest`."""
+    def by_time(self, shortest: int) -> list[Piece]:
+        """Halves of the time; none below `shortest`."""
+        step = self.step or 1
         steps = (self.end - self.start) // step // 2
         if self.end - self.start < 2 * shortest or not steps:
             return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -11,6 +12,7 @@ from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut
 from clinic.outcome import Reason
 from clinic.source.base import Doors
 from clinic.source.promcare import Care
+from clinic.source.promcheck import Checking
 from clinic.source.prompiece import Piece
 from clinic.source.promserver import QUERY, PromServer
 from clinic.source.promsplit import Patience, halves
@@ -26,18 +28,27 @@ SAMPLES = 150_000
 SCRAPE = 15_000
 """Milliseconds between two samples, as far as is known before they come."""
 
+MOST_VALUES = 11_000
+"""Values of a series that Prometheus gives in one range query."""
+
 WAY = "range selectors"
-"""What a metric's row says that came so where the others came as chunks."""
+"""What a metric's row says that came so."""
+
+
+def downsampled(step: int) -> str:
+    """What is said where only a value each `step` milliseconds was wanted."""
+    return f"range queries, a value each {step / 1000:g} s"
 
 
 class Selecting:
     """Takes metrics one by one, each in stretches of time, or parts of its series, that the server bears."""
 
-    def __init__(self, talk: PromServer, doors: Doors, care: Care, told: Told) -> None:
+    def __init__(self, talk: PromServer, doors: Doors, care: Care, told: Told, check: Checking) -> None:
         self._talk = talk
         self._doors = doors
         self._care = care
         self._told = told
+        self._check = check
         self._taken = 0
         self._span = 0
         self._over: ItemError | None = None
@@ -48,14 +59,18 @@ class Selecting:
 
         `pieces` come with why they did not come as chunks. What can't be had is told as missing.
         """
+        left = Counter(name for piece, _ in pieces for name in piece.names)
         for piece, why in pieces:
             for name in piece.names:
                 yield from self._metric(replace(piece, names=(name,)), why, room)
-                self._told.close([name])
+                left[name] -= 1
+                if not left[name]:
+                    self._check.whole([name])
 
     def _metric(self, piece: Piece, why: str, room: int | None) -> Iterator[bytes]:
         patience = self._patience.setdefault(piece.names[0], Patience())
         waiting = self._stretches(piece) if patience.left else []
+        way = why if piece.step else f"{WAY}: {why.removeprefix(f'{WAY}: ')}"
         while waiting:
             self._doors.deadline.check()
             self._look(room)
@@ -73,19 +88,21 @@ class Selecting:
             self._span = one.end - one.start
             for line in found:
                 self._taken += len(line)
-                self._note(line, piece.names[0], why)
+                self._note(line, piece.names[0], way)
                 yield line
 
     def _look(self, room: int | None) -> None:
         if self._over is None and room is not None and self._taken >= room:
             self._over = Partial(Reason.OVER_BUDGET, f"{human_size(room)} are taken, which was the bound")
-        if self._over is None and (why := self._care.wait()):
-            self._over = Partial(Reason.SERVER_PROTECTED, f"{self._talk.where} was left alone: {why}")
+        self._over = self._over or self._care.wait()
 
     def _stretches(self, piece: Piece) -> list[Piece]:
         """The piece in stretches of time as long as what went well last, and of no more samples than they should."""
-        series = self._told.known(piece.names[0]) or 1
-        span = min(2 * self._span or piece.end - piece.start, SAMPLES * SCRAPE // max(1, series))
+        series = max(1, self._told.known(piece.names[0]) or 1)
+        longest = (
+            min(SAMPLES // series, MOST_VALUES) * piece.step if piece.step else SAMPLES * SCRAPE // series
+        )
+        span = min(2 * self._span or piece.end - piece.start, longest)
         found = [piece]
         while found and found[0].end - found[0].start > max(span, 2):
             smaller = [half for one in found for half in one.by_time(1)]
@@ -112,8 +129,12 @@ class Selecting:
         return smaller
 
     def _asked(self, one: Piece) -> list[bytes]:
-        query = [("query", one.range_selector), ("time", f"{one.end / 1000:.3f}")]
-        body = self._talk.fetch(QUERY, query, ANSWER)
+        end = f"{one.end / 1000:.3f}"
+        if one.step:
+            query = [("query", one.selector), ("start", f"{one.start / 1000:.3f}"), ("end", end)]
+            body = self._talk.fetch(f"{QUERY}_range", [*query, ("step", f"{one.step / 1000:.3f}")], ANSWER)
+        else:
+            body = self._talk.fetch(QUERY, [("query", one.range_selector), ("time", end)], ANSWER)
         try:
             found = cast("dict[str, Any]", json.loads(body))
             results = cast("list[dict[str, Any]]", found["data"]["result"])
@@ -122,11 +143,12 @@ class Selecting:
             raise Failed(Reason.BAD_ANSWER, f"an answer that holds no series: {error}") from error
         return [line for line in lines if line]
 
-    def _note(self, line: bytes, name: str, why: str) -> None:
+    def _note(self, line: bytes, name: str, way: str) -> None:
         row = json.loads(line)
         moments = cast("list[int]", row["timestamps"])
         series = hash(json.dumps(row["metric"], sort_keys=True))
-        self._told.add(name, series, 1, len(moments), moments[0], moments[-1], way=f"{WAY}: {why}")
+        self._told.add(name, series, 1, len(moments), moments[0], moments[-1], way=way)
+        self._check.add(name, moments)
 
 
 def _line(one: dict[str, Any], start: int) -> bytes:

@@ -25,6 +25,9 @@ from clinic.units import MIB, human_size
 NAMES = 64 * MIB
 """Bytes of a list of metric names: a hundred thousand of them have four."""
 
+SERIES = 4 * MIB
+"""Bytes of a list of series that is held: some ten thousand."""
+
 ANSWER = 30.0
 """Seconds for a small question."""
 
@@ -159,6 +162,16 @@ class PromServer:
     def values(self, piece: Piece, label: str) -> list[str]:
         """The values that a label has in the piece's series."""
         return _texts(_data(self.fetch(f"/api/v1/label/{label}/values", _matching(piece), NAMES)))
+
+    def series(self, piece: Piece) -> list[dict[str, str]]:
+        """The labels of the piece's series, where they are not too many to be held."""
+        found = _data(self.fetch("/api/v1/series", _matching(piece), SERIES))
+        rows = cast("list[object]", found) if isinstance(found, list) else []
+        return [
+            {name: str(value) for name, value in cast("dict[str, object]", row).items()}
+            for row in rows
+            if isinstance(row, dict)
+        ]
 
     def wait(self, path: str) -> float | None:
         """Seconds after which it wants to be asked for `path` again, when it said so."""

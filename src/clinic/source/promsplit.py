@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason
@@ -65,26 +66,37 @@ class Patience:
         return False
 
 
-def halves(talk: PromServer, piece: Piece, *, time_first: bool = False, step: int = 1) -> list[Piece]:
+def halves(talk: PromServer, piece: Piece, *, time_first: bool = False) -> list[Piece]:
     """The piece in two: by metrics, by the values of a label, by time. None where it can't be halved.
 
     Chunks stay whole where series are divided; samples are as well divided by time, which needs no question.
     """
     if found := piece.by_names():
         return found
-    if time_first and (found := piece.by_time(LONG, step)):
+    if time_first and (found := piece.by_time(LONG)):
         return found
     for label, values in _labels(talk, piece):
         if found := piece.by_label(label, values):
             return found
-    return piece.by_time(SHORTEST, step)
+    return piece.by_time(SHORTEST)
 
 
 def _labels(talk: PromServer, piece: Piece) -> Iterator[tuple[str, list[str]]]:
-    try:
-        names = talk.labels(piece)
-        for label in sorted(names, key=lambda name: (name != "instance", name)):
+    """The labels and their values, `instance` first; from the list of series where that question is refused."""
+    refusals = (Skip, Failed, Retryable, Partial, TimedOut)
+    with suppress(*refusals):
+        for label in sorted(talk.labels(piece), key=_rank):
             if label != "__name__":
                 yield label, talk.values(piece, label)
-    except (Skip, Failed, Retryable, Partial, TimedOut):
         return
+    with suppress(*refusals):
+        found: dict[str, set[str]] = {}
+        for labels in talk.series(piece):
+            for label, value in labels.items():
+                found.setdefault(label, set()).add(value)
+        for label in sorted(found, key=_rank):
+            yield label, sorted(found[label])
+
+
+def _rank(label: str) -> tuple[bool, str]:
+    return label != "instance", label

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from clinic.errors import Cancelled, Failed, ItemError, Partial, Retryable, Skip, TimedOut
+from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut
 from clinic.formats.readframes import BadFrame, Frame, frame, outlines, without
 from clinic.kinds import Content
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Part, Ran
 from clinic.source.promcare import THRESHOLDS, Care
+from clinic.source.promcheck import Checking
 from clinic.source.prompiece import Piece
-from clinic.source.promselect import Selecting
+from clinic.source.promselect import Selecting, downsampled
 from clinic.source.promserver import READ, PromServer
 from clinic.source.promsplit import Patience, halves
 from clinic.source.promtold import Told
@@ -55,10 +57,12 @@ class Taking:
         self._talk = PromServer(wish.server, doors)
         self._care = Care(self._talk, doors)
         self._told = Told()
+        self._check = Checking(self._talk, self._told, wish, ())
         self._taken = self._series = 0
         self._at_once = FIRST_GROUP
-        self._way, self._uncounted = CHUNKS, ""
+        self._way, self._uncounted = downsampled(wish.step) if wish.step else CHUNKS, ""
         self._later: list[tuple[Piece, str]] = []
+        self._late: set[str] = set()
         self._over: ItemError | None = None
         samples = (self._talk.end - self._talk.start) / SCRAPE
         self._each = BYTES_A_SERIES + samples * (BYTES_A_SAMPLE + BYTES_A_CHUNK / SAMPLES_A_CHUNK)
@@ -68,8 +72,9 @@ class Taking:
         names = self._wish.wanted(self._talk.names())
         if not names:
             raise Skip(Reason.EMPTY, f"{self._talk.where} has no such metric in the window")
+        self._check = Checking(self._talk, self._told, self._wish, names)
         yield from _files(self._frames(names), "frames-{:04}.bin", Content.FRAMES)
-        selecting = Selecting(self._talk, self._doors, self._care, self._told)
+        selecting = Selecting(self._talk, self._doors, self._care, self._told, self._check)
         room = None if self._wish.room is None else self._wish.room - self._taken
         yield from _files(selecting.lines(self._later, room), "export-{:04}.jsonl", Content.JSON)
         yield Part(iter([self._told.rows(self._head())]), "metrics.jsonl", Content.JSON)
@@ -79,6 +84,8 @@ class Taking:
         talk, care = self._talk, self._care
         head: dict[str, object] = {"way": self._way, "server": talk.where, "from": talk.start, "to": talk.end}
         head |= {"heap_growth": care.most, "pauses": care.pauses, "protection": THRESHOLDS}
+        if self._wish.verify:
+            head["verified"] = {"metrics": self._check.verified, "seed": self._check.seed}
         return head | ({"uncounted": self._uncounted} if self._uncounted else {})
 
     # -- groups of metrics
@@ -92,13 +99,13 @@ class Taking:
             group = self._group(left)
             del left[: len(group)]
             before, series = self._taken, self._series
+            piece = self._talk.piece(group, self._wish.labels)
             if self._way == CHUNKS:
-                yield from self._piece(self._talk.piece(group, self._wish.labels), {}, Patience())
+                yield from self._piece(piece, {}, Patience())
             else:
-                self._later.append((self._talk.piece(group, self._wish.labels), self._way))
+                self._put_off(replace(piece, step=self._wish.step), self._way)
             self._adapt(len(group), self._taken - before, self._series - series)
-            late = {name for piece, _ in self._later for name in piece.names}
-            self._closed([name for name in group if name not in late])
+            self._check.whole(name for name in group if name not in self._late)
 
     def _group(self, left: Sequence[str]) -> list[str]:
         """The next metrics, together no more than a request should give by the server's own count of their series."""
@@ -132,19 +139,13 @@ class Taking:
         if series:
             self._each = size / series
 
-    def _closed(self, names: Sequence[str]) -> None:
-        for name in self._told.close(names):
-            if name not in self._told.missing and (why := lacking(self._talk, self._told, name, self._wish)):
-                self._told.miss([name], Partial(Reason.GAP, why))
-
     def _may_go_on(self, left: Sequence[str]) -> bool:
         """Whether there is room, and the server is there and well; it is waited for where it is not."""
         room = self._wish.room
         pauses = self._care.pauses
         if self._over is None and room is not None and self._taken >= room:
             self._over = Partial(Reason.OVER_BUDGET, f"{human_size(room)} are taken, which was the bound")
-        if self._over is None and (why := self._care.wait()):
-            self._over = Partial(Reason.SERVER_PROTECTED, f"{self._talk.where} was left alone: {why}")
+        self._over = self._over or self._care.wait()
         if self._care.pauses > pauses:
             self._at_once = max(1, self._at_once // 2)
         if self._over is not None:
@@ -182,7 +183,7 @@ class Taking:
                 if self._over is None:
                     yield from self._piece(half, given, patience)
         else:
-            self._later.append((piece, problem.message))
+            self._put_off(piece, problem.message)
 
     def _otherwise(self, piece: Piece, error: Skip) -> None:
         """By range selectors, this piece and all that follow."""
@@ -191,7 +192,11 @@ class Taking:
         if self._told.empty:
             self._way = f"range selectors: {error.message}"
         self._doors.ran(Ran("way", f"range selectors, since {error.message}", self._talk.where))
-        self._later.append((piece, error.message))
+        self._put_off(piece, error.message)
+
+    def _put_off(self, piece: Piece, why: str) -> None:
+        self._later.append((piece, why))
+        self._late.update(piece.names)
 
     def _read(self, piece: Piece, given: dict[int, int]) -> Iterator[bytes]:
         before = dict(given)
@@ -209,14 +214,17 @@ class Taking:
     def _given(self, frames: Sequence[Frame], given: dict[int, int]) -> Iterator[bytes]:
         for whole, message in frames:
             self._taken += len(whole)
+            names: set[str] = set()
             try:
                 for one in outlines(message):
                     self._series += one.labels not in given
                     given[one.labels] = max(one.end, given.get(one.labels, one.end))
                     name = one.name.decode("utf-8", "replace")
+                    names.add(name)
                     self._told.add(name, one.labels, one.chunks, one.samples, one.start, one.end)
             except BadFrame as error:
                 raise Failed(Reason.BAD_ANSWER, f"{self._talk.where}: {error}") from error
+            self._check.frame(message, names)
             if message:
                 yield whole
 
@@ -246,21 +254,3 @@ def _bounded(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     while size < FILE and (piece := next(pieces, None)) is not None:
         size += len(piece)
         yield piece
-
-
-def lacking(talk: PromServer, told: Told, name: str, wish: Wish) -> str:
-    """Why a metric of which fewer series came than were listed is not whole; empty where it is.
-
-    The list also has series whose chunks reach into the window without a sample in it: those with one are counted.
-    """
-    piece = talk.piece([name], wish.labels)
-    try:
-        with_samples = talk.value(f"count(count_over_time({piece.range_selector}))")
-    except (Skip, Failed, Retryable, Partial):
-        with_samples = told.known(name)
-    except Cancelled:
-        raise
-    came = told.series(name)
-    if with_samples is None or with_samples <= came:
-        return ""
-    return f"{came:,} series came of {with_samples:,.0f} that {talk.where} has"

@@ -64,26 +64,17 @@ class Told:
         """How many series the server said that it has; None where it was not asked."""
         return self._listed.get(name)
 
-    def close(self, names: Iterable[str]) -> list[str]:
-        """No more comes of these. Gives those of which fewer series came than the server listed."""
-        fewer: list[str] = []
-        for name in names:
-            told = self._told.get(name)
-            if told is not None and told.open:
-                told.series, told.open = len(told.open), set()
-            if self.series(name) < self._listed.get(name, 0):
-                fewer.append(name)
-        return fewer
+    def close(self, name: str) -> bool:
+        """No more comes of it. Gives whether fewer series came than the server listed."""
+        told = self._told.get(name)
+        if told is not None and told.open:
+            told.series, told.open = len(told.open), set()
+        return self.series(name) < self._listed.get(name, 0)
 
     def series(self, name: str) -> int:
         """How many series came."""
         told = self._told.get(name)
         return told.series + len(told.open) if told is not None else 0
-
-    def samples(self, name: str) -> int:
-        """How many samples came."""
-        told = self._told.get(name)
-        return told.samples if told is not None else 0
 
     def miss(self, names: Iterable[str], error: ItemError) -> None:
         """These are not here, or not whole."""

@@ -37,6 +37,12 @@ class Wish:
     room: int | None = GIB
     """Most bytes of samples; None for no bound."""
 
+    step: int = 0
+    """Milliseconds between two values; 0 for every sample as it is."""
+
+    verify: bool = False
+    """Whether the server is also asked to count the samples of some metrics."""
+
     def wanted(self, names: Iterable[str]) -> list[str]:
         """The chosen ones of these metrics, those first that come first."""
         chosen = (
