@@ -7,6 +7,7 @@ import pytest
 from clinic.kinds import Content
 from clinic.redact import SHIPPED, BadRule, Redactor, Rule, RuleSet, Take, pattern
 from clinic.redact.pattern import BadPattern, Pattern, quote
+from clinic.redact.rule import Program
 from clinic.redact.text import HANDLERS
 from clinic.secret import SecretRegister
 
@@ -118,3 +119,20 @@ def test_the_short_way_to_the_engine_and_the_public_one_agree(monkeypatch: pytes
                     for found in (one, two)
                 ]
                 assert spans[0] == spans[1], (data, method, start)
+
+
+def test_what_is_remembered_of_a_hit_is_what_its_rule_finds_there() -> None:
+    """The same bytes between the same neighbours are the same rule's, wherever they stand and whatever follows."""
+    examples = [text for rule in SHIPPED.rules for text in (*(one for one, _ in rule.masks), *rule.keeps)]
+    alone = {rule.name: Pattern(f"({rule.pattern})") for rule in SHIPPED.rules}
+    program, count = Program(SHIPPED), 0
+    for text in (
+        f"{lead} {text}{trail} z".encode() for text in examples for lead in "xy" for trail in ("", " ")
+    ):
+        at = 0
+        while (hit := program.search(text, at)) is not None:
+            own = alone[hit.rule.name].match(text, hit.start)
+            assert own is not None
+            assert hit.match.spans(0, 0) == own.spans(0, 1)
+            at, count = hit.start + 1, count + 1
+    assert count > 4 * len(MASKS)

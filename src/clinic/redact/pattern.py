@@ -15,6 +15,11 @@ MEMORY = 32 << 20
 """Bytes that the automata of one pattern may take before RE2 forgets states and starts anew."""
 
 
+Spans = Sequence[tuple[int, int]]
+NOWHERE = (-1, -1)
+"""The span of a group that took no part."""
+
+
 class Match:
     """Where a pattern was found."""
 
@@ -31,6 +36,15 @@ class Match:
         """The byte after a group, -1 where it took no part."""
         return self._spans[group][1]
 
+    def span(self, group: int = 0) -> tuple[int, int]:
+        """Both; (-1, -1) where it took no part."""
+        return self._spans[group]
+
+    def spans(self, start: int, first: int, count: int | None = None) -> Spans:
+        """The spans of `count` groups from `first` on (of all that follow when None), counted from `start`."""
+        found = self._spans[first : None if count is None else first + count]
+        return [(at - start, to - start) if at >= 0 else NOWHERE for at, to in found]
+
     def first(self, groups: Sequence[int]) -> int:
         """Which of `groups` took part: the index of the first."""
         spans = self._spans
@@ -40,11 +54,8 @@ class Match:
         raise ValueError("none of these groups took part")
 
 
-Spans = Sequence[tuple[int, int]]
 Run = Callable[[bool, bytes, int, int], Spans]
 """Runs a pattern: whether anywhere or only at the start, on what, from where to where. (-1, -1) for no match."""
-
-_NOWHERE = (-1, -1)
 
 
 class _Found(Protocol):
@@ -100,7 +111,7 @@ def public_way(compiled: _Compiled) -> Run:
 
     def run(free: bool, data: bytes, start: int, end: int) -> Spans:
         found = (compiled.search if free else compiled.match)(data, start, end)
-        return [found.span(group) for group in groups] if found else [_NOWHERE]
+        return [found.span(group) for group in groups] if found else [NOWHERE]
 
     return run
 
@@ -126,14 +137,14 @@ class Pattern:
     def search(self, data: bytes, start: int = 0, end: int | None = None) -> Match | None:
         """The leftmost match in `data[start:end]`; what stands before `start` counts for `\\b` and `^`."""
         stop = len(data) if end is None or end > len(data) else end
-        spans = self._run(True, data, start, stop) if start <= stop else (_NOWHERE,)
-        return Match(spans) if spans[0] != _NOWHERE else None
+        spans = self._run(True, data, start, stop) if start <= stop else (NOWHERE,)
+        return Match(spans) if spans[0] != NOWHERE else None
 
     def match(self, data: bytes, start: int = 0, end: int | None = None) -> Match | None:
         """A match that begins at `start`."""
         stop = len(data) if end is None or end > len(data) else end
-        spans = self._run(False, data, start, stop) if start <= stop else (_NOWHERE,)
-        return Match(spans) if spans[0] != _NOWHERE else None
+        spans = self._run(False, data, start, stop) if start <= stop else (NOWHERE,)
+        return Match(spans) if spans[0] != NOWHERE else None
 
     def full(self, data: bytes) -> bool:
         """Whether all of `data` matches, if it matches as far as it can."""

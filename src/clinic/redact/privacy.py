@@ -37,6 +37,9 @@ KINDS = ("host", "user", "db", "table", "column", "index")
 LONGEST = MIB
 """Bytes of a line that are looked at together."""
 
+LONGEST_NAME = 256
+"""Characters of a name that are remembered: a longer one is replaced each time anew."""
+
 _KEYS = {
     "host": "host|hostname|host_name|nodename|client_host|server_host",
     "user": "user|username|user_name|conn_user|sample_user|user_create",
@@ -170,6 +173,8 @@ class Privacy:
 
     def _once(self, group: str, text: str) -> str | None:
         """`_new`, each different text once: the same few names make most of the hits."""
+        if len(text) > LONGEST_NAME:
+            return self._new(group, text)
         found = self._cache.get((group, text), "")
         if found == "":
             if len(self._cache) > _REMEMBERED:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clinic.redact.pattern import Match, Pattern
+from clinic.redact.pattern import NOWHERE, Match, Pattern, Spans
 
 
 class Take(enum.Enum):
@@ -155,10 +155,7 @@ class Hit:
     """The rule."""
 
     match: Match
-    """The match of all rules together."""
-
-    base: int
-    """The group of all that this rule matched."""
+    """The match of this rule's pattern alone."""
 
     secret: int
     """The group within it that is the secret, 0 for all of it."""
@@ -166,16 +163,16 @@ class Hit:
     @property
     def start(self) -> int:
         """The first byte."""
-        return self.match.start()
+        return self.match.span()[0]
 
     @property
     def end(self) -> int:
         """The byte after the last."""
-        return self.match.end()
+        return self.match.span()[1]
 
     def span(self, group: int) -> tuple[int, int]:
         """Where a group of the rule's own pattern was found; (-1, -1) where it took no part."""
-        return self.match.start(self.base + group), self.match.end(self.base + group)
+        return self.match.span(group)
 
 
 class Program:
@@ -185,6 +182,8 @@ class Program:
         """Raises `clinic.redact.pattern.BadPattern`."""
         self._rules: list[tuple[Rule, int]] = []
         self._groups: list[int] = []
+        self._widths: list[int] = []
+        self._seen: dict[bytes, tuple[Rule, Spans, int]] = {}
         self._alone: list[tuple[Pattern, Rule]] = []
         alternatives: list[str] = []
         group = 1
@@ -192,6 +191,7 @@ class Program:
             alone = Pattern(f"({rule.pattern})")
             self._rules.append((rule, alone.names.get("secret", 1) - 1))
             self._groups.append(group)
+            self._widths.append(alone.groups)
             if rule.take in _FREQUENT:
                 self._alone.append((alone, rule))
             alternatives.append("(" + rule.pattern.replace("(?P<secret>", "(") + ")")
@@ -205,17 +205,40 @@ class Program:
         found = self._finder.search(data, start)
         if found is None:
             return None
+        begin, end = found.start(), found.end()
+        # Which rule found these very bytes, and where in them, is told by them and by the byte on either side.
+        key = data[begin - 1 : end + 1] if begin and end - begin < _SHORT else b""
+        known = self._seen.get(key)
+        if known is None:
+            known = self._named(data, begin, end)
+            if len(key) > end - begin + 1:
+                if len(self._seen) >= _REMEMBERED:
+                    self._seen.clear()
+                self._seen[key] = known
+        rule, spans, secret = known
+        return Hit(
+            rule, Match([(at + begin, to + begin) if at >= 0 else NOWHERE for at, to in spans]), secret
+        )
+
+    def _named(self, data: bytes, begin: int, end: int) -> tuple[Rule, Spans, int]:
+        """Whose hit it is, where its groups are from `begin` on, and which of them is the secret."""
         for alone, rule in self._alone:
-            match = alone.match(data, found.start())
-            if match is not None and match.end() == found.end():
-                return Hit(rule, match, 1, 0)
-        match = self._namer.match(data, found.start())
+            match = alone.match(data, begin)
+            if match is not None and match.end() == end:
+                return rule, match.spans(begin, 1), 0
+        match = self._namer.match(data, begin)
         if match is None:
             raise AssertionError("a hit of no rule")
         index = match.first(self._groups)
         rule, secret = self._rules[index]
-        return Hit(rule, match, self._groups[index], secret)
+        return rule, match.spans(begin, self._groups[index], self._widths[index]), secret
 
+
+_SHORT = 48
+"""Bytes of a hit of which it is remembered whose it is."""
+
+_REMEMBERED = 4096
+"""How many such hits; a hostile node could send ever new ones."""
 
 _FREQUENT = (Take.KEY_VALUE, Take.CLIENT, Take.OPTION)
 """Rules that are tried before all others at a hit, because most hits are theirs."""

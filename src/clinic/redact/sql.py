@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 # Errors that quote a value, TiDB's markers of redaction, and plans, which hold the literals of their ranges packed.
 _QUOTES = re.compile(
     rb"(?i)((?:duplicate entry|incorrect \w+ value:?|truncated incorrect \w+ value:?|invalid \w+ value:?) ?)'(?:[^'\\]|\\.)*'"
-    rb"|(\xe2\x80\xb9)(?:[^\xe2]|\xe2[^\x80]|\xe2\x80[^\xba])*(\xe2\x80\xba)"
+    rb"|(\xe2\x80\xb9)(?:[^\xe2]|\xe2(?!\x80\xba)|(?:\xe2\x80\xba){2})*(\xe2\x80\xba)?"
     rb"|(tidb_decode_(?:binary_)?plan\()'[^']*'"
 )
 
@@ -121,7 +121,7 @@ def _is_quoted(line: bytes, at: int) -> bool:
 def _quotes(text: bytes, count: Callable[[], None]) -> bytes:
     def clean(match: re.Match[bytes]) -> bytes:
         if match[2] is not None:
-            new: bytes = match[2] + b"?" + match[3]
+            new: bytes = match[2] + b"?" + (match[3] or b"")
         else:
             new = (match[1] or match[4]) + b"'?'"
         if new != match[0]:

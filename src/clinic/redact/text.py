@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import string
 from collections.abc import Callable
 from functools import lru_cache
@@ -71,7 +72,7 @@ def _key_value(view: View, hit: Hit) -> Opening | None:
 
 
 # A value that is one word, which most are: where it ends needs no other look.
-_ONE_WORD = Pattern(r"(\w{1,64})\]?[ \n]")
+_ONE_WORD = re.compile(rb"(\w{1,64})\]?[ \n]")
 _LEADS = (b'"', b"'", b"?", b"&")
 
 # What a terminal shows as a blank or as nothing, between the sign and the value.
