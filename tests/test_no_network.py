@@ -33,6 +33,7 @@ RUNS = {
     "clusters": ["clusters"],
     "collect": ["collect", "local", "-y", "-o", "NEW"],
     "collectors": ["collectors"],
+    "consent": ["consent", "list"],
     "doctor": ["doctor"],
     "drift": ["drift", "BUNDLE"],
     "inspect": ["inspect", "BUNDLE"],

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import struct
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.terminal import type_at_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -31,29 +23,7 @@ def at_terminal(
 
     `before` are earlier questions with their answers.
     """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
-    argv = [sys.executable, "-m", "clinic", *words]
-    process = subprocess.Popen(
-        argv, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ.copy()
-    )
-    os.close(theirs)
-    shown, until = b"", time.monotonic() + 30
-    questions = [*before, (COLLECT, answer)]
-    while time.monotonic() < until:
-        ready, _, _ = select.select([ours], [], [], 0.1)
-        if ready:
-            try:
-                data = os.read(ours, 65536)
-            except OSError:
-                break  # Linux says EIO once the other side is closed
-            shown += data
-        if questions and questions[0][0] in shown:
-            os.write(ours, questions.pop(0)[1])
-        if not ready and process.poll() is not None:
-            break
-    os.close(ours)
-    return process.wait(timeout=10), shown.decode(errors="replace")
+    return type_at_terminal(tmp_path, words, *before, (COLLECT, answer))
 
 
 def words(collector: Path, *more: str) -> list[str]:

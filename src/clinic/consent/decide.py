@@ -19,7 +19,7 @@ from clinic.consent.destination import Destination
 from clinic.consent.destinations import certificate_of, require_fits
 from clinic.consent.notice import read_notice
 from clinic.consent.policy import Policy
-from clinic.consent.receipt import SCHEMA, Disclosed, Event, Happened, Parties, Record
+from clinic.consent.receipt import SCHEMA, Disclosed, Event, Happened, Parties, Record, moment, written
 from clinic.consent.receipts import Receipts, was_withdrawn
 from clinic.consent.screen import DAYS, Question, draw, matches, prompt
 from clinic.errors import BadBundle, Refused
@@ -163,9 +163,9 @@ def _against(
     if was_withdrawn(events):
         yield "it was withdrawn"
     now = desk.clock()
-    if now > _moment(record.expires):
+    if now > moment(record.expires):
         yield f"it expired at {record.expires}"
-    if now < _moment(record.answered):
+    if now < moment(record.answered):
         yield "it comes from the future; one of the clocks is wrong"
     if record.parties != _parties(destination):
         yield f"it was for another destination, or another operator ({record.parties.destination})"
@@ -183,7 +183,7 @@ def _against(
 def _consent(record: Record) -> Consent:
     return Consent(
         record.disclosed.package, record.disclosed.bundle, record.parties.destination, record.id,
-        str(record.notice), _moment(record.expires),
+        str(record.notice), moment(record.expires),
     )  # fmt: skip
 
 
@@ -228,15 +228,6 @@ def principal() -> str:
     except KeyError:
         name = str(number)
     return f"{name}@{platform.node()}"
-
-
-def written(moment: datetime) -> str:
-    """A moment as records have it: RFC 3339, UTC."""
-    return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _digest(text: str) -> str:

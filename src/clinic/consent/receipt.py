@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from clinic.bundle.package import Kept
 
@@ -239,3 +240,13 @@ class Entry:
 
     event: Event
     """What happened."""
+
+
+def written(moment: datetime) -> str:
+    """A moment as receipts have it: RFC 3339, UTC."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime:
+    """The moment that `written` wrote. Raises `ValueError` for anything else."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

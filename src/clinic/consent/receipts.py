@@ -8,12 +8,13 @@ import os
 import stat
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from clinic.bundle.codec import decode, dump, load
 from clinic.bundle.store import write_all
 from clinic.consent.chain import Chain, Head, digest, line_of, read_chain
-from clinic.consent.receipt import Entry, Event, Happened, Record
+from clinic.consent.receipt import Entry, Event, Happened, Record, moment
 from clinic.errors import BadBundle, Refused, UsageError
 from clinic.home import as_caller, state_dir
 from clinic.newfile import disk_errors, put
@@ -109,9 +110,12 @@ class Receipts:
             )
 
 
-def state_of(events: tuple[Event, ...]) -> Happened:
-    """The last thing that happened to a receipt, of those that change what it is worth."""
-    return events[-1].happened
+def state_of(record: Record, events: tuple[Event, ...], now: datetime) -> str:
+    """What has become of a decision, in a word of TS 27560 or of `Happened`."""
+    last = events[-1].happened
+    if last is Happened.GIVEN and now > moment(record.expires):
+        return "expired"
+    return last.value
 
 
 def was_sent(events: tuple[Event, ...]) -> bool:
@@ -122,6 +126,11 @@ def was_sent(events: tuple[Event, ...]) -> bool:
 def was_withdrawn(events: tuple[Event, ...]) -> bool:
     """Whether it was taken back, confirmed or not."""
     return any(event.happened in _TAKEN_BACK for event in events)
+
+
+def was_confirmed(events: tuple[Event, ...]) -> bool:
+    """Whether what was taken back is known to be gone."""
+    return any(event.happened is Happened.WITHDRAWAL_CONFIRMED for event in events)
 
 
 def _read(folder: int) -> Chain:
