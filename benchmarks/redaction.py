@@ -148,7 +148,7 @@ _DENSE = {
     'nothing but `"password":"x"`': b'"password":"x",',
     "nothing but `://a:b@c`": b"://a:b@c ",
 }
-"""What looks like a secret every few bytes, as no log does: each place costs some microseconds, so this is the slowest."""
+"""What looks like a secret every few bytes, as no log does: each place costs some microseconds."""
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from clinic.redact.sql import SqlStage
 
 HOSTILE = (
     b"\xe2\x80\xb9", b"\xe2", b"'", b"\\'", b'"', b'\\"', b"`", b"`'", b"x'", b"1", b"1.", b"1e", b"0x", b"a ", b"  ",
-    b"a(", b"select '", b'"select ', b'"select \\"', b"update ", b"where ", b"with a as ", b"incorrect ", b"incorrect a",
-    b"duplicate entry '\\", b"tidb_decode_plan('",
+    b"a(", b"select '", b'"select ', b'"select \\"', b"update ", b"where ", b"with a as ", b"incorrect ",
+    b"incorrect a", b"duplicate entry '\\", b"tidb_decode_plan('",
 )  # fmt: skip
 
 
