@@ -58,7 +58,7 @@ def as_recorded(cluster: Cluster, text: bytes) -> bytes:
         for use, usual in KINDS[member.component].usual.items():
             own, recorded = f"{member.host}:{member.ports[use]}", f"{member.recorded_host}:{usual}"
             text = text.replace(own.encode(), recorded.encode())
-    text = re.sub(rb"\b127\.%d\.(?=[1-9]\.)" % cluster.spec.network, b"127.0.", text)
+    text = re.sub(rb"\b%s\.(?=[1-9]\.)" % re.escape(cluster.spec.network.encode()), b"127.0.", text)
     for (port, usual), address in zip(
         (("prometheus", 9090), ("alertmanager", 9093)), cluster.spec.monitoring.values(), strict=False
     ):
