@@ -39,7 +39,7 @@ import zstandard
 
 from clinic.cluster.model import Cluster, Machine
 from clinic.deadline import Deadline
-from clinic.formats.logindex import LogIndexer
+from clinic.formats.logindexer import LogIndexer
 from clinic.host.local import LocalHost
 from clinic.kinds import Content
 from clinic.redact import Redactor

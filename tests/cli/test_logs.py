@@ -17,7 +17,7 @@ from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Entry, Record
 from clinic.bundle.writer import BundleWriter
 from clinic.cli.logs import command
-from clinic.formats.logindex import LogIndexer
+from clinic.formats.logindexer import LogIndexer
 from clinic.outcome import Status
 from clinic.redact import Redactor
 from clinic.secret import SecretRegister

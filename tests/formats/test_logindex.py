@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinic.formats import logindex
+from clinic.formats import logindexer, seekable
 from clinic.formats.entries import Entries
-from clinic.formats.logformats import detect
-from clinic.formats.logindex import LogIndex, LogIndexer
+from clinic.formats.logformats import FORMATS, detect
+from clinic.formats.logindex import MINUTE, LogIndex, Minute
+from clinic.formats.logindexer import LogIndexer
 
 LOGS = Path(__file__).parent.parent / "recorded" / "logs"
 KNOWN = sorted(
@@ -43,7 +44,7 @@ def test_it_counts_what_the_reader_of_entries_finds(path: Path) -> None:
     assert found.entries == len(marks)
     assert found.size == len(data)
     assert sum(one.count for one in found.templates) <= found.entries
-    assert {one.start for one in found.minutes} == {mark.time // logindex.MINUTE for mark in marks}
+    assert {one.start for one in found.minutes} == {mark.time // MINUTE for mark in marks}
     levels = Counter(known.level_of(data[mark.at : mark.at + 512]) for mark in marks)
     assert found.levels == Counter({str(level or ""): count for level, count in levels.items()})
 
@@ -68,6 +69,64 @@ def test_how_the_bytes_come_changes_nothing(size: int) -> None:
     assert indexed(data, size) == indexed(data)
 
 
+SHAPES = (
+    b"[%s.000 +08:00] [INFO] [a.go:1] [said]\n",
+    b"[%s.123456 +08:00] [WARN] [a.go:2] [said]\n",
+    b"[%s.000 +08:00][12] [ERROR] [db.cc:3] [said]\n[2026/11/24 10:00\n[2026/99/99 10:00:00.000 +08:00] [INFO]\n",
+    b"[%s.000 +08:00] [FATAL] [a.go:4] [said]\n\0\0",
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 3), st.integers(0, 2000)), min_size=1, max_size=60
+    ),
+    st.integers(50, 20_000),
+)
+@settings(max_examples=60)
+def test_an_entry_stands_in_its_row_or_in_the_two_after_it(
+    written: list[tuple[int, int, int]], size: int
+) -> None:
+    """Whatever the order of times, the mix of shapes, and the length of entries; frames end rows too."""
+    at, lines = 0, list[bytes]()
+    for step, shape, length in written:
+        at = max(0, at + step - 100)  # seconds; clocks go back now and then
+        moment = b"2026/11/24 %02d:%02d:%02d" % (at // 3600 % 24, at // 60 % 60, at % 60)
+        lines.append(SHAPES[shape] % moment + b"more of it\n" * (length // 11))
+    data = b"".join(lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seekable, "FRAME", 5000)
+        patch.setattr(logindexer, "SAMPLE", 200)
+        found = indexed(data, size)
+    assert found is not None and found.log == "unified"
+    known = next(one for one in FORMATS if one.name == "unified")
+    marks = list(Entries((known,)).all(data, line_start=True, final=True))
+    assert found.entries == len(marks) == len(written)
+    rows, ends = found.minutes, [one.offset for one in found.minutes[3:]] + [len(data)] * 3
+    assert [row.offset for row in rows] == sorted(row.offset for row in rows)
+    for mark in marks:
+        level = known.level_of(data[mark.at :])
+        near = [
+            row
+            for row, end in zip(rows, ends, strict=False)
+            if row.offset <= mark.at < end and row.start == mark.time // MINUTE and level in row.levels
+        ]
+        assert near, mark
+    for row in rows:
+        first = next(mark for mark in marks if mark.at == row.offset)
+        assert (row.start, row.first) == (first.time // MINUTE, first.time % MINUTE // 10**6)
+        assert any(mark.time // 10**6 == row.start * 60_000 + row.last for mark in marks)
+
+
+def test_an_old_index_whose_rows_have_no_times_is_read() -> None:
+    stored = (
+        b'{"format": "clinic-logindex/1", "log": "slow", "size": 9, "local": false, '
+        b'"minutes": [[7,0,{"":2}]], "templates": []}'
+    )
+    found = LogIndex.from_json(stored)
+    assert found.minutes == (Minute(7, 0, {"": 2}, 0, 59_999),)
+
+
 def test_what_varies_in_a_message_is_one_message() -> None:
     line = b'[2026/11/24 10:00:00.000 +08:00] [WARN] [pd.go:152] ["timestamp too slow"] ["cost time"=%dms] [conn=%d]\n'
     found = indexed(b"".join(line % (at, at * 7) for at in range(100)))
@@ -85,7 +144,7 @@ def test_what_varies_in_a_message_is_one_message() -> None:
 
 
 def test_memory_stays_small_whatever_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logindex, "CANDIDATES", 50)
+    monkeypatch.setattr(logindexer, "CANDIDATES", 50)
     words = ("".join(chr(97 + at // 26**k % 26) for k in range(4)) for at in range(20_000))
     data = b"".join(
         b"[2026/11/24 10:00:00.000 +08:00] [INFO] [a.go:1] [%s]\n" % (word.encode() if at % 3 else b"often")
@@ -97,7 +156,7 @@ def test_memory_stays_small_whatever_is_said(monkeypatch: pytest.MonkeyPatch) ->
         assert len(watching._said) < 50 + 4096 // 50  # pyright: ignore[reportPrivateUsage]  # what the bound is about
     found = LogIndex.from_json(watching.finish())
     assert found.templates[0].text == "[a.go:1] [often]"
-    assert found.templates[0].count >= 20_000 // 3 - 2 * logindex.STEP
+    assert found.templates[0].count >= 20_000 // 3 - 2 * logindexer.STEP
 
 
 SLOW = b"# Time: 2026-11-24T10:00:00.000000+08:00\n# Digest: " + b"ab" * 32 + b"\ninsert into t values\n"
@@ -116,7 +175,7 @@ def test_an_entry_may_be_longer_than_what_comes_at_once(head: bytes, rest: bytes
 @settings(max_examples=10, deadline=None)
 def test_of_many_entries_a_part_tells_what_is_said_most(share: int, size: int) -> None:
     line = b"[2026/11/24 10:00:00.000 +08:00] [%s] [a.go:1] [%s]\n"
-    number = logindex.EXACT + 5000
+    number = logindexer.EXACT + 5000
     words = (b"often" if at % 5000 < share else b"seldom" for at in range(number))
     found = indexed(b"".join(line % (b"INFO", word) for word in words) + line % (b"ERROR", b"once"), size)
     assert found is not None
@@ -125,7 +184,7 @@ def test_of_many_entries_a_part_tells_what_is_said_most(share: int, size: int) -
     assert said["error", "[a.go:1] [once]"] == 1
     truth = sum(at % 5000 < share for at in range(number))
     # Each change of the message inside of a step may be off by a step.
-    assert abs(said["info", "[a.go:1] [often]"] - truth) <= 4 * logindex.STEP
+    assert abs(said["info", "[a.go:1] [often]"] - truth) <= 4 * logindexer.STEP
 
 
 def test_lines_with_other_things_in_the_usual_places_count_too() -> None:

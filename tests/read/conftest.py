@@ -88,7 +88,7 @@ def record(kept: Kept) -> MakeRecord:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def instances() -> tuple[InstanceFacts, ...]:
     """A TiDB and a TiKV on one machine."""
     return (
@@ -97,7 +97,7 @@ def instances() -> tuple[InstanceFacts, ...]:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(instances: tuple[InstanceFacts, ...]) -> Callable[..., Run]:
     """Make the facts of a run on `db1`, of two hours in China's time."""
 

@@ -11,7 +11,7 @@ from tests.read.conftest import MakeRecord
 
 from clinic.bundle.manifest import Run
 from clinic.bundle.record import FileEntry, Record
-from clinic.formats.logindex import LogIndexer
+from clinic.formats.logindexer import LogIndexer
 from clinic.read.indexes import index_beside, loudest
 
 RunOf = Callable[..., Run]

@@ -9,7 +9,7 @@ from pathlib import Path
 from clinic.cli.collect_options import Options
 from clinic.cli.output import say
 from clinic.errors import Refused, UsageError
-from clinic.formats.logindex import LogIndexer
+from clinic.formats.logindexer import LogIndexer
 from clinic.progress import Progress
 from clinic.read.indexes import INDEX
 from clinic.read.open import open_bundle

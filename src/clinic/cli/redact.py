@@ -10,7 +10,7 @@ import click
 from clinic.cli.output import print_json, say, say_readable, table
 from clinic.cli.progress import Bars
 from clinic.errors import UsageError
-from clinic.formats.logindex import LogIndexer
+from clinic.formats.logindexer import LogIndexer
 from clinic.kinds import Content
 from clinic.read.indexes import INDEX
 from clinic.read.open import open_bundle

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,6 +42,16 @@ _WORDS = {
     Level.FATAL: "fatal critical crit panic dpanic emerg alert c f",
 }
 _LEVELS = {word.encode(): level for level, words in _WORDS.items() for word in words.split()}
+
+
+def level_called(word: bytes) -> Level | None:
+    """The level that some format writes like this; None where none does."""
+    return _LEVELS.get(word.lower())
+
+
+def words_for(levels: Collection[str]) -> list[str]:
+    """What formats write for these levels."""
+    return [word for level, words in _WORDS.items() if level.value in levels for word in words.split()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +102,4 @@ class Format:
     def level_of(self, entry: bytes) -> Level | None:
         """How grave an entry is that begins with these bytes; None when it does not say."""
         found = _compiled(self.level).search(entry, 0, _LEVEL_WITHIN) if self.level else None
-        return _LEVELS.get(found["l"].lower()) if found is not None else None
+        return level_called(found["l"]) if found is not None else None

@@ -1,20 +1,17 @@
-"""The log files of a bundle: whose they are, of which kind, when they begin, and their entries as a stream."""
+"""The log files of a bundle: whose they are, of which kind, when they begin, and where in them is what is wanted."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import timezone
-from typing import BinaryIO
 
 from clinic.bundle.record import FileEntry, Record
+from clinic.formats import seekable
 from clinic.formats.coverage import read_told, read_zone
-from clinic.formats.entries import Entries, Mark
-from clinic.formats.logentry import Format, Level
-from clinic.formats.logformats import FORMATS, detect
-from clinic.formats.logindex import MINUTE, LogIndex
-from clinic.formats.timestamp import NANOSECONDS, Clock
+from clinic.formats.logentry import Level
+from clinic.formats.logindex import MINUTE, LogIndex, Minute
+from clinic.formats.timestamp import NANOSECONDS
 from clinic.read.indexes import INDEX
 from clinic.read.open import Opened
 from clinic.units import MIB
@@ -22,14 +19,8 @@ from clinic.units import MIB
 LARGEST_INDEX = 64 * MIB
 """Bytes of an index beyond which it is not read: that of a month has three."""
 
-PIECE = MIB
-"""Bytes that are read at once."""
-
-LARGEST_ENTRY = 16 * MIB
-"""Bytes of an entry beyond which it is given as it is, without its end."""
-
-SLACK = 2
-"""Minutes around the wanted ones that are read too: entries are not strictly in order."""
+AFTER = 2
+"""Rows of an index after one that is meant in which its entries may stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +49,10 @@ class LogFile:
     """When its first entry was written, nanoseconds since 1970, as the record says; 0 when that is unknown."""
 
     index: LogIndex | None = None
-    """Its index, where it has one."""
+    """Its index, once it was read, where it has one."""
+
+    indexed: bool = False
+    """Whether there is an index to be read."""
 
     @property
     def source(self) -> str:
@@ -84,7 +78,7 @@ class LogLine:
 
 
 def log_files(opened: Opened) -> Iterator[LogFile]:
-    """All log files of the bundle; those in no format with times are left out."""
+    """All log files of the bundle, without their indexes; those in no format with times are left out."""
     indexes = {file.name for file in opened.files() if file.name.endswith(INDEX)}
     for record in opened.records:
         name, _, kind = record.entry.id.partition(".")
@@ -92,16 +86,16 @@ def log_files(opened: Opened) -> Iterator[LogFile]:
             continue
         for file in record.files:
             if not file.name.endswith(INDEX):
-                yield _log_file(opened, record, file, kind if name == "log" else "journal", indexes)
+                found = _log_file(record, file, kind if name == "log" else "journal")
+                yield replace(found, indexed=file.name + INDEX in indexes)
 
 
-def _log_file(opened: Opened, record: Record, file: FileEntry, kind: str, indexes: set[str]) -> LogFile:
+def _log_file(record: Record, file: FileEntry, kind: str) -> LogFile:
     told = next((one.outcome for one in record.actions if _same(one.what, file.name)), "")
     seen, zone = read_told(told), read_zone(told)
-    index = _index(opened, file.name + INDEX) if file.name + INDEX in indexes else None
     return LogFile(
         file.name, kind, record.entry.instance, record.entry.host, file.plain, zone or timezone.utc,
-        seen.first if seen is not None else 0, index,
+        seen.first if seen is not None else 0,
     )  # fmt: skip
 
 
@@ -111,16 +105,22 @@ def _same(path: str, name: str) -> bool:
     return path.rpartition("/")[2].removesuffix(".gz").removesuffix(".zst") == last
 
 
-def _index(opened: Opened, path: str) -> LogIndex | None:
-    """An index that is none is as good as no index: all can be read without."""
-    with opened.member(path) as stream:
+def with_index(opened: Opened, file: LogFile) -> LogFile:
+    """The same with its index. One that is none, or of other bytes, is as good as no index: all can be read without."""
+    if not file.indexed:
+        return file
+    with opened.member(file.path + INDEX) as stream:
         data = stream.read(LARGEST_INDEX + 1)
-    if len(data) > LARGEST_INDEX:
-        return None
     try:
-        return LogIndex.from_json(data)
+        index = LogIndex.from_json(data) if len(data) <= LARGEST_INDEX else None
     except ValueError:
-        return None
+        return file
+    fits = (
+        index is not None
+        and index.size == file.size
+        and all(0 <= row.offset <= file.size for row in index.minutes)
+    )
+    return replace(file, index=index) if fits else file
 
 
 # -- which bytes of it are wanted
@@ -141,103 +141,29 @@ class Wanted:
 
 
 def spans(file: LogFile, wanted: Wanted) -> list[tuple[int, int]]:
-    """The stretches of its plain bytes that may hold what is wanted, in order; all of it without an index."""
+    """The stretches of its plain bytes that may hold what is wanted, in order, each from one frame of the stored ones.
+
+    All of it in one without an index; else each begins with an entry and ends where one does.
+    """
     if file.index is None:
         return [(0, file.size)]
-    offset = file.zone.utcoffset(None) if file.index.local else None
-    ahead = int(offset.total_seconds()) * NANOSECONDS if offset is not None else 0
-    rows = file.index.minutes
+    rows = sorted(file.index.minutes, key=lambda row: row.offset)
+    read: set[int] = set()
+    for number, row in enumerate(rows):
+        if _is_meant(row, file, wanted):
+            read.update(range(number, min(len(rows), number + AFTER + 1)))
     found: list[tuple[int, int]] = []
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        end = following.offset if following is not None else file.size
-        start = row.start * MINUTE - ahead
-        inside = wanted.low - SLACK * MINUTE <= start <= wanted.high + SLACK * MINUTE
-        if not inside or (wanted.levels and not wanted.levels & row.levels.keys()):
-            continue
-        if found and found[-1][1] >= row.offset:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+    for number in sorted(read):
+        start, end = rows[number].offset, rows[number + 1].offset if number + 1 < len(rows) else file.size
+        if found and found[-1][1] == start and found[-1][0] // seekable.FRAME == start // seekable.FRAME:
+            found[-1] = (found[-1][0], end)
         else:
-            found.append((row.offset, end))
+            found.append((start, end))
     return found
 
 
-# -- its entries
-
-
-def entries(file: LogFile, stream: BinaryIO, wanted: Wanted) -> Iterator[LogLine]:
-    """The wanted entries of a file, in the order of the file. `stream` gives its plain bytes from the beginning."""
-    at = 0
-    reader: _Entries | None = None
-    for start, end in spans(file, wanted):
-        at += _skip(stream, start - at)
-        reader = reader or _Entries(file, stream.read(min(PIECE, end - start)))
-        # What was looked at to tell the format are the first bytes of the first stretch.
-        first, reader.sample = reader.sample, b""
-        at += len(first)
-        rest = _limited(stream, end - at)
-        for line in reader.of(_chained(first, rest)):
-            if wanted.low <= line.time <= wanted.high and (
-                not wanted.levels or (line.level.value if line.level else "") in wanted.levels
-            ):
-                yield line
-        at = end
-
-
-def _skip(stream: BinaryIO, size: int) -> int:
-    left = size
-    while left > 0 and (data := stream.read(min(PIECE, left))):
-        left -= len(data)
-    return size - max(left, 0)
-
-
-def _limited(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    while size > 0 and (data := stream.read(min(PIECE, size))):
-        size -= len(data)
-        yield data
-
-
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from rest
-
-
-class _Entries:
-    """Tells entries apart in the bytes of one file."""
-
-    def __init__(self, file: LogFile, sample: bytes) -> None:
-        self.sample = sample
-        self._file = file
-        self._format = _format(file, sample)
-        clock = Clock(file.zone)
-        self._entries = Entries((self._format,), clock) if self._format is not None else None
-
-    def of(self, pieces: Iterator[bytes]) -> Iterator[LogLine]:
-        """The entries in `pieces`, which begin where an entry does."""
-        if self._entries is None:
-            return
-        held = b""
-        for piece in pieces:
-            held += piece
-            marks = list(self._entries.all(held, line_start=True))
-            yield from self._lines(held, marks)
-            if marks and (marks[-1].at or len(held) <= LARGEST_ENTRY):
-                held = held[marks[-1].at :]
-            elif len(held) > LARGEST_ENTRY:
-                yield from self._lines(held, [*marks, Mark(len(held), 0, 0)])
-                held = b""
-        marks = list(self._entries.all(held, line_start=True, final=True))
-        yield from self._lines(held, [*marks, Mark(len(held), 0, 0)])
-
-    def _lines(self, data: bytes, marks: Sequence[Mark]) -> Iterator[LogLine]:
-        """All that lie between two of `marks`."""
-        assert self._format is not None
-        for mark, following in itertools.pairwise(marks):
-            text = data[mark.at : following.at].strip(b"\0").rstrip(b"\r\n")
-            yield LogLine(mark.time, self._format.level_of(text), self._file, text)
-
-
-def _format(file: LogFile, sample: bytes) -> Format | None:
-    name = file.index.log if file.index is not None else ""
-    found = next((known for known in FORMATS if known.name == name), None) or detect(sample.lstrip(b"\0"))
-    return found if found is not None and found.timed else None
+def _is_meant(row: Minute, file: LogFile, wanted: Wanted) -> bool:
+    offset = file.zone.utcoffset(None) if file.index is not None and file.index.local else None
+    start = row.start * MINUTE - (int(offset.total_seconds()) * NANOSECONDS if offset is not None else 0)
+    inside = start <= wanted.high and start + MINUTE > wanted.low
+    return inside and (not wanted.levels or not wanted.levels.isdisjoint(row.levels))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,9 +12,10 @@ from clinic.errors import UsageError
 from clinic.formats.logentry import Level
 from clinic.formats.logindex import MINUTE
 from clinic.formats.timestamp import FOREVER
-from clinic.read.logfiles import LogFile, LogLine, Wanted, entries, log_files
+from clinic.read.logentries import LogReader
+from clinic.read.logfiles import LogFile, LogLine, Wanted, log_files, with_index
+from clinic.read.needle import Needle, naming
 from clinic.read.open import Opened
-from clinic.redact.pattern import BadPattern, Pattern
 
 GRAVE = tuple(level.value for level in Level)
 """The levels, the mildest first."""
@@ -99,39 +99,29 @@ def _names(files: Sequence[LogFile], components: dict[str, str]) -> set[str]:
 
 def merged(opened: Opened, choice: Choice) -> Iterator[LogLine]:
     """The chosen entries of all files in the order of time. Raises `UsageError` as `choose` does, and for a pattern."""
-    files = choose(opened, choice)
-    matches = _matcher(choice.pattern)
+    if choice.follow and not choice.pattern:
+        raise UsageError("there is nothing to follow", hint="--follow-entry needs --grep")
+    files = [with_index(opened, file) for file in choose(opened, choice)]
+    needle = Needle(choice.pattern) if choice.pattern else None
     if choice.follow:
-        if not choice.pattern:
-            raise UsageError("there is nothing to follow", hint="--follow-entry needs --grep")
-        marks = _marks(line.text for line in _in_order(opened, files, choice) if matches(line.text))
-        related = _relation(marks)
-        return (line for line in _in_order(opened, files, choice) if matches(line.text) or related(line.text))
-    return (line for line in _in_order(opened, files, choice) if matches(line.text))
+        marks = _marks(line.text for line in _in_order(opened, files, choice, needle))
+        values = naming(sorted({value for _, value in marks})) if marks else ""
+        needle = Needle(choice.pattern, _relation(marks), values)
+    return _in_order(opened, files, choice, needle)
 
 
-def _matcher(pattern: str) -> Callable[[bytes], bool]:
-    if not pattern:
-        return lambda text: True
-    try:
-        compiled = Pattern(pattern, groups=False)
-    except BadPattern as error:
-        raise UsageError(
-            f"{pattern!r} is no regular expression: {error}", hint="RE2's syntax is understood"
-        ) from None
-    return lambda text: compiled.search(text) is not None
-
-
-def _in_order(opened: Opened, files: Sequence[LogFile], choice: Choice) -> Iterator[LogLine]:
+def _in_order(
+    opened: Opened, files: Sequence[LogFile], choice: Choice, needle: Needle | None
+) -> Iterator[LogLine]:
     """Merged by time; a file is opened only when its time has come, so that thousands need few descriptors."""
     waiting = sorted(files, key=_begins, reverse=True)
     heap: list[tuple[int, int, LogLine, Iterator[LogLine]]] = []
     number = 0
-    with ExitStack() as stack:
+    with LogReader(opened, choice.wanted, needle) as reader:
         while waiting or heap:
             while waiting and (not heap or _begins(waiting[-1]) <= heap[0][0]):
                 number += 1
-                lines = _of(opened, waiting.pop(), choice, stack)
+                lines = reader.entries(waiting.pop())
                 if (first := next(lines, None)) is not None:
                     heapq.heappush(heap, (first.time, number, first, lines))
             if not heap:
@@ -149,11 +139,6 @@ def _begins(file: LogFile) -> int:
     if file.index is not None and file.index.minutes and not file.index.local:
         return min(minute.start for minute in file.index.minutes) * MINUTE
     return file.first - MINUTE if file.first else 0
-
-
-def _of(opened: Opened, file: LogFile, choice: Choice, stack: ExitStack) -> Iterator[LogLine]:
-    with opened.member(file.path) as stream:
-        yield from entries(file, stream, choice.wanted)
 
 
 # -- what belongs together

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from clinic.errors import ItemError
-from clinic.formats.logindex import LogIndexer
+from clinic.formats.logindexer import LogIndexer
 from clinic.source.base import Doors, Estimate, Part, Source
 from clinic.source.logchoice import LogChoice
 from clinic.source.logreading import Reading

@@ -1,0 +1,170 @@
+"""What is searched for in the bytes of many entries at once is what a plain reading of each finds."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from clinic.bundle.journal import Header
+from clinic.bundle.manifest import Run
+from clinic.bundle.member import Stretches
+from clinic.bundle.record import Entry, Record
+from clinic.bundle.writer import BundleWriter
+from clinic.formats import seekable
+from clinic.formats.entries import Entries
+from clinic.formats.logformats import FORMATS
+from clinic.formats.logindexer import LogIndexer
+from clinic.kinds import Content
+from clinic.outcome import Status
+from clinic.read import logentries
+from clinic.read.logs import GRAVE, Choice, merged
+from clinic.read.open import Opened, open_bundle
+from clinic.redact import Redactor
+from clinic.secret import SecretRegister
+from clinic.units import KIB
+
+START = datetime(2026, 11, 24, 2, 0, tzinfo=timezone.utc)
+NS = int(START.timestamp()) * 10**9
+UNIFIED = next(known for known in FORMATS if known.name == "unified")
+FRAME = 24 * KIB
+
+Line = tuple[int, str, str]
+"""When it was written, its level, its text."""
+
+
+def written(seed: int) -> Iterator[bytes]:
+    """Entries of all levels and of one or many lines, not strictly in order, with a stack now and then."""
+    pick = random.Random(seed)
+    for at in range(1500):
+        moment = START + timedelta(seconds=at * 4 - (pick.randrange(90) if at % 50 == 0 else 0))
+        level = pick.choice(["DEBUG", "INFO", "INFO", "WARN"]) if at % 701 else "ERROR"
+        more = (
+            b"\n\ngoroutine %d [running]:\n\tmain.go:%d" % (at, at) * pick.randrange(40)
+            if at % 37 == 0
+            else b""
+        )
+        rest = b"x" * pick.randrange(100) + (b"\0" if seed == 2 and at % 999 == 5 else b"")
+        end = b"\r\n" if seed == 3 else b"\n"
+        yield b"[%s.%03d +00:00] [%s] [a.go:%d] [said] [conn=%d] [%s]" % (
+            f"{moment:%Y/%m/%d %H:%M:%S}".encode(), at % 1000, level.encode(), at % 90, at % 400, rest,
+        ) + more + end  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3], ids=["plain", "with NUL", "with CR"])
+def log(request: pytest.FixtureRequest) -> bytes:
+    """A log of several frames."""
+    return b"".join(written(request.param))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    """Frames of which a small file has several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seekable, "FRAME", FRAME)
+        yield
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory, log: bytes, run: Callable[..., Run]) -> Opened:
+    """A bundle with the log twice: of two instances."""
+    root = tmp_path_factory.mktemp("logs") / "bundle"
+    entries = tuple(
+        Entry("log.std", f"db1/{name}/std", "log", "logs", "user-data", "log", True, "db1", name)
+        for name in ("db1-4000", "db1-4001")
+    )
+    with BundleWriter.create(root, Header(run(), entries), Redactor(SecretRegister()), reserve=0) as writer:
+        for entry in entries:
+            item = writer.item(entry, cap=1 << 30, learn=False, observer=LogIndexer)
+            part = item.part("x.log", Content.OPAQUE)
+            part.write(log)
+            part.finish()
+            writer.record(Record(entry, Status.OK, files=item.commit()))
+        writer.seal()
+    return open_bundle(root)
+
+
+@pytest.fixture(scope="module")
+def plainly(log: bytes) -> list[Line]:
+    """Its entries as a plain reading finds them."""
+    marks = list(Entries((UNIFIED,)).all(log, line_start=True, final=True))
+    ends = [mark.at for mark in marks[1:]] + [len(log)]
+    found = [
+        (mark.time, log[mark.at : end].strip(b"\0").rstrip(b"\r\n"))
+        for mark, end in zip(marks, ends, strict=True)
+    ]
+    return [(time, str(UNIFIED.level_of(text)), text.decode()) for time, text in found]
+
+
+def chosen(opened: Opened, choice: Choice) -> list[Line]:
+    """What is found, of each instance as often."""
+    found = [
+        (line.file.instance, (line.time, str(line.level), line.text.decode()))
+        for line in merged(opened, choice)
+    ]
+    one, other = ([line for name, line in found if name == wanted] for wanted in ("db1-4000", "db1-4001"))
+    assert one == other
+    return one
+
+
+PATTERNS = [
+    "nowhere to be found", "conn=77\\]", "(?i)ERROR", "^\\[2026/11/24 02:0[0-3]", "\\]$", "main.go:37$",
+    "\\A\\[2026.*conn=7\\]", "goroutine 37 ", "[^a]goroutine", "conn=39.(?s:.)*conn", "running\\]:\\s+main.go:74\\b",
+    "(?-m:^\\[2026/11/24 02:00:0)", "x*", "", "said\\] \\[conn=3\\].*\\z", "\\n\\n", "conn=1$",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_finds_what_it_finds_in_each_entry(
+    opened: Opened, plainly: list[Line], pattern: str
+) -> None:
+    plain = re.compile(pattern.replace("(?-m:", "(?:").replace("\\z", "\\Z"))
+    assert chosen(opened, Choice(pattern=pattern)) == [line for line in plainly if plain.search(line[2])]
+
+
+@pytest.mark.parametrize(("level", "pattern"), list(itertools.product(GRAVE, ["", "conn=3"])))
+def test_a_level_is_found_whatever_else_is_asked(
+    opened: Opened, plainly: list[Line], level: str, pattern: str
+) -> None:
+    wanted = GRAVE[GRAVE.index(level) :]
+    low, high = NS + 1800 * 10**9, NS + 5000 * 10**9
+    expected = [line for line in plainly if line[1] in wanted and pattern in line[2]]
+    assert chosen(opened, Choice(level=level, pattern=pattern)) == expected
+    inside = [line for line in expected if low <= line[0] <= high]
+    assert chosen(opened, Choice(low, high, level, pattern)) == inside
+
+
+def test_what_is_followed_is_what_names_the_same(opened: Opened, plainly: list[Line]) -> None:
+    found = [line for line in plainly if re.search(r"a.go:5\].*conn=3[67]5\]", line[2])]
+    connections = {line[2].partition("[conn=")[2].partition("]")[0] for line in found}
+    assert connections == {"365", "375"}
+    same = [line for line in plainly if line[2].partition("[conn=")[2].partition("]")[0] in connections]
+    assert len(same) > len(found)
+    assert chosen(opened, Choice(pattern=r"a.go:5\].*conn=3[67]5\]", follow=True)) == same
+
+
+def test_little_is_read_for_a_short_window(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    stretches: list[tuple[int, int]] = []
+    read = Stretches.read
+
+    def counted(self: Stretches, start: int, end: int) -> bytes:
+        stretches.append((start, end))
+        return read(self, start, end)
+
+    monkeypatch.setattr(Stretches, "read", counted)
+    low = NS + 3000 * 10**9
+    assert chosen(opened, Choice(low, low + 10 * 10**9))
+    size = max(file.plain for file in opened.files())
+    assert 0 < sum(end - start for start, end in stretches) < 2 * size / 10
+
+
+def test_a_stretch_that_is_too_long_comes_in_pieces(
+    opened: Opened, plainly: list[Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logentries, "LARGEST_SPAN", 10 * KIB)
+    monkeypatch.setattr(logentries, "PIECE", 7 * KIB)
+    assert chosen(opened, Choice(pattern="conn=77")) == [line for line in plainly if "conn=77" in line[2]]
