@@ -37,16 +37,19 @@ RUNS = {
     "doctor": ["doctor"],
     "drift": ["drift", "BUNDLE"],
     "inspect": ["inspect", "BUNDLE"],
+    "join": ["join", "PARTS", "-o", "NEW"],
     "keys": ["keys", "--help"],
     "leaks": ["leaks", "BUNDLE"],
     "logs": ["logs", "BUNDLE"],
     "metrics": ["metrics", "BUNDLE"],
-    "receive": ["receive", "--dir", "NEW", "--new-token", "sender"],
+    "pack": ["pack", "BUNDLE", "-o", "NEW"],
     "purge": ["purge", "BUNDLE", "--dry-run"],
-    "redact": ["redact", "BUNDLE", "-o", "NEW"],
     "rebuild": ["rebuild", "BUNDLE"],
+    "receive": ["receive", "--dir", "NEW", "--new-token", "sender"],
+    "redact": ["redact", "BUNDLE", "-o", "NEW"],
     "seal": ["seal", "BUNDLE"],
     "unmask": ["unmask", "FILE"],
+    "unpack": ["unpack", "PACKAGE", "-o", "NEW"],
     "verify": ["verify", "BUNDLE"],
 }
 """How each command is run here. One that sends on purpose is named in `SENDS` instead."""
@@ -90,6 +93,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path,
     ]
     subprocess.run(command, check=False, capture_output=True, timeout=120)
+    for made in (["whole.tar.zst"], ["cut.tar.zst", "--split", "1M"]):
+        packing: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "clinic",
+            "pack",
+            path,
+            "-o",
+            path.with_name(made[0]),
+        ]
+        subprocess.run([*packing, *made[1:]], check=True, capture_output=True, timeout=120)
     return path
 
 
@@ -101,8 +115,14 @@ def test_every_command_is_tried() -> None:
 def test_a_command_tries_to_reach_nobody(
     cut_off: list[str], home: Path, tmp_path: Path, bundle: Path, name: str
 ) -> None:
-    places = {"NEW": tmp_path / "new", "BUNDLE": bundle, "FILE": bundle / "manifest.json"}
-    words = [places.get(word, word) for word in RUNS[name]]
+    places = {
+        "NEW": tmp_path / "new",
+        "BUNDLE": bundle,
+        "FILE": bundle / "manifest.json",
+        "PACKAGE": bundle.with_name("whole.tar.zst"),
+        "PARTS": bundle.with_name("cut.tar.zst.parts"),
+    }
+    words: list[str | Path] = [places.get(word, word) for word in RUNS[name]]
     said = alone(cut_off, home, sys.executable, "-m", "clinic", *words)
     assert "tried to leave 0 times" in said, said
     # A machine without a database has no configuration to compare, no metrics, and may have no logs, which is said.

@@ -13,7 +13,8 @@ from clinic.errors import DiskFull, Refused
 from clinic.home import calling_user
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CLOSE = getattr(os, "O_CLOEXEC", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOSE
 _NAMELESS = getattr(os, "O_TMPFILE", 0)
 _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 
@@ -44,7 +45,7 @@ class NewFile:
         self._hidden = f".{path.name}.{secrets.token_hex(4)}"
         self._named = False
         with disk_errors(path.parent):
-            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | _CLOSE)
             try:
                 self._number = self._open()
             except BaseException:
@@ -57,7 +58,7 @@ class NewFile:
     def _open(self) -> int:
         if _NAMELESS:
             try:
-                return os.open(".", _NAMELESS | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self._folder)
+                return os.open(".", _NAMELESS | os.O_WRONLY | _CLOSE, 0o600, dir_fd=self._folder)
             except OSError as error:
                 if error.errno not in _NO_NAMELESS:
                     raise
@@ -110,3 +111,13 @@ def put(path: Path, data: bytes) -> None:
     with NewFile(path, replace=True) as new:
         new.write(data)
         new.keep()
+
+
+def private_folder(path: Path) -> None:
+    """Make the directory `path` with those above it that are not there, 0700; under sudo the calling user's."""
+    owner = calling_user()
+    for part in reversed([part for part in (path, *path.parents) if not part.exists()]):
+        with disk_errors(part):
+            part.mkdir(mode=0o700, exist_ok=True)
+            if owner is not None:
+                os.chown(part, *owner, follow_symlinks=False)

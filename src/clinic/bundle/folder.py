@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 import threading
@@ -98,6 +97,8 @@ class Folder:
 
     def lock(self) -> None:
         """Be the one run that writes here. Raises `Refused` when another is."""
+        import fcntl  # who unpacks a package locks nothing, and not every system has it
+
         with disk_errors(self.root):
             number = os.open(LOCK, _NEW & ~os.O_EXCL, 0o600, dir_fd=self._number)
         self._give(number)

@@ -15,6 +15,7 @@ import click
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
 from clinic.cli.output import harmless, print_json, say, table
+from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import BadBundle
 from clinic.formats.page import COLUMNS
 from clinic.outcome import Status
@@ -26,7 +27,7 @@ from clinic.read.facts import find, reading
 from clinic.read.find import find_file
 from clinic.read.heading import heading
 from clinic.read.missing import NO_LOSS, Group, groups, is_missing, not_here
-from clinic.read.open import Opened, open_bundle
+from clinic.read.open import Opened
 from clinic.read.places import places
 from clinic.read.summary import fact_lines, group_lines
 from clinic.units import MIB, human_size, plural
@@ -37,11 +38,14 @@ FACTS = 12
 
 @click.command("inspect")
 @click.argument("bundle", type=click.Path(path_type=Path))
+@identity_option
 @click.argument("path", required=False)
 @click.option("--missing", is_flag=True, help="List every item that is not there, with reason and fix.")
 @click.option("--files", is_flag=True, help="List every file.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in a stable shape.")
-def command(bundle: Path, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
+def command(
+    bundle: Path, identities: tuple[Path, ...], path: str | None, missing: bool, files: bool, as_json: bool
+) -> int:
     """Show what is inside BUNDLE, what is missing, why, and what to do about it.
 
     With PATH, print that file, whatever its compression: its path or the end of that, with or without .zst,
@@ -54,9 +58,10 @@ def command(bundle: Path, path: str | None, missing: bool, files: bool, as_json:
       clinic inspect clinic-db1-20261125T103000Z storage.df
       clinic inspect clinic-db1-20261125T103000Z dmesg.log | grep -i error
       clinic inspect clinic-db1-20261125T103000Z --json | jq .missing
+      clinic inspect clinic-db1-20261125T103000Z.tar.zst.age --identity key.txt
     """
     with _verify_tells(bundle):
-        return _command(bundle, path, missing, files, as_json)
+        return _command(read_bundle(bundle, identities), path, missing, files, as_json)
 
 
 @contextlib.contextmanager
@@ -71,8 +76,7 @@ def _verify_tells(bundle: Path) -> Generator[None, None, None]:
         raise BadBundle(error.message, hint=hint) from error
 
 
-def _command(bundle: Path, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
-    opened = open_bundle(bundle)
+def _command(opened: Opened, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
     if path is not None:
         _print_file(opened, find_file(opened, path))
     elif files:
@@ -100,7 +104,7 @@ def _show(opened: Opened, findings: Findings) -> None:
     _section("Loudest facts", facts)
     _section("Missing, and what would bring it", _missing_lines(groups(opened.records), opened))
     _section("Longer than their cap, head and tail kept", _cut_lines(opened.files()))
-    next_steps = questions(opened.run, opened.records, findings, str(opened.root))
+    next_steps = questions(opened.run, opened.records, findings, opened.name)
     _section("Ask next", (f"  {number}. {step}" for number, step in enumerate(next_steps, 1)))
     say()
     if opened.sealed:
@@ -145,7 +149,7 @@ def _missing_lines(found: tuple[Group, ...], opened: Opened) -> Iterator[str]:
     if rest:
         yield f"  {rest}"
     if found or rest:
-        yield f"  each with its reason: clinic inspect {opened.root} --missing"
+        yield f"  each with its reason: clinic inspect {opened.name} --missing"
 
 
 def _columns() -> int:
@@ -194,7 +198,7 @@ def _show_files(opened: Opened) -> None:
 def _print_file(opened: Opened, file: FileEntry) -> None:
     """The plain bytes to standard output; on a terminal what could steer it is written out."""
     for defect in content_defects(opened.root, [file]):
-        raise BadBundle(f"{opened.root}: {defect}")
+        raise BadBundle(f"{opened.name}: {defect}")
     with opened.member(file.path) as stream:
         if not sys.stdout.isatty():
             shutil.copyfileobj(stream, sys.stdout.buffer, MIB)

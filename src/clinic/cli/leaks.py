@@ -9,9 +9,9 @@ import click
 
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
+from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import Refused, UsageError
-from clinic.read.leaks import canaries_in, find_leaks
-from clinic.read.open import open_bundle
+from clinic.read.leaks import canaries_in, find_leaks, keep_result
 from clinic.redact import SHIPPED
 from clinic.redact.own_rules import own_rules
 from clinic.secret import Secret
@@ -20,6 +20,7 @@ from clinic.units import plural
 
 @click.command("leaks")
 @click.argument("bundle", type=click.Path(path_type=Path))
+@identity_option
 @click.option(
     "--canaries",
     type=click.Path(path_type=Path),
@@ -34,7 +35,12 @@ from clinic.units import plural
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    bundle: Path, canaries: Path | None, secrets: Path | None, rules: Path | None, as_json: bool
+    bundle: Path,
+    identities: tuple[Path, ...],
+    canaries: Path | None,
+    secrets: Path | None,
+    rules: Path | None,
+    as_json: bool,
 ) -> int:
     """Look through BUNDLE for credentials, and for names that were replaced in it.
 
@@ -48,7 +54,7 @@ def command(
       clinic leaks for-support --canaries planted.txt
       clinic leaks for-support --json
     """
-    opened = open_bundle(bundle)
+    opened = read_bundle(bundle, identities)
     with Bars() as bars:
         result, leaks = find_leaks(
             opened,
@@ -57,6 +63,8 @@ def command(
             rules=own_rules(rules) if rules is not None else SHIPPED,
             progress=bars,
         )
+    if opened.sealed:
+        keep_result(opened.id, result)
     if as_json:
         print_json({**asdict(result), "leaks": [asdict(leak) for leak in leaks]})
     elif leaks:

@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 
 from clinic.cli.output import say, table
+from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import UsageError
 from clinic.read.metrics import Samples, listed, select
-from clinic.read.open import Opened, open_bundle
+from clinic.read.open import Opened
 from clinic.read.samples import MetricsOf, chosen
 from clinic.read.selector import NAME, BadSelector, Selector, parse
 from clinic.window import parse_moment
@@ -31,6 +32,7 @@ _EVER = 1 << 62
 
 @click.command("metrics")
 @click.argument("bundle", type=click.Path(path_type=Path))
+@identity_option
 @click.argument("selector", default="")
 @click.option("-f", "--from", "start", metavar="TIME", help="Samples from this time on.")
 @click.option("-t", "--to", "end", metavar="TIME", help="Samples up to this time.")
@@ -38,7 +40,14 @@ _EVER = 1 << 62
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, with all samples.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each sample.")
 def command(
-    bundle: Path, selector: str, start: str | None, end: str | None, server: str, as_json: bool, as_csv: bool
+    bundle: Path,
+    identities: tuple[Path, ...],
+    selector: str,
+    start: str | None,
+    end: str | None,
+    server: str,
+    as_json: bool,
+    as_csv: bool,
 ) -> int:
     """Show which metrics are in BUNDLE, or the series that SELECTOR chooses.
 
@@ -54,7 +63,7 @@ def command(
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv can't both be printed", hint="give one of them")
-    opened = open_bundle(bundle)
+    opened = read_bundle(bundle, identities)
     wanted = chosen(opened, server)
     if not selector:
         return _list(opened, wanted, as_json)

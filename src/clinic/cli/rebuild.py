@@ -14,8 +14,9 @@ import click
 
 from clinic.cli.output import say
 from clinic.cli.progress import Bars
+from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import UsageError
-from clinic.read.open import Opened, open_bundle
+from clinic.read.open import Opened
 from clinic.read.rebuild import rebuild
 from clinic.read.samples import MetricsOf, chosen
 from clinic.units import human_size, plural
@@ -32,6 +33,7 @@ MEMORY = "2GiB"
 
 @click.command("rebuild")
 @click.argument("bundle", type=click.Path(path_type=Path))
+@identity_option
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="Where to; BUNDLE-metrics when not said."
 )
@@ -40,7 +42,14 @@ MEMORY = "2GiB"
     "--serve", is_flag=True, help="Run the prometheus of this machine over it, on loopback, until Ctrl-C."
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Its port; a free one when not said.")
-def command(bundle: Path, directory: Path | None, server: str, serve: bool, port: int | None) -> int:
+def command(
+    bundle: Path,
+    identities: tuple[Path, ...],
+    directory: Path | None,
+    server: str,
+    serve: bool,
+    port: int | None,
+) -> int:
     """Write the metrics in BUNDLE as data that a Prometheus opens, one directory for each server.
 
     The chunks are written as they were collected, sample for sample. With --serve a Prometheus shows them:
@@ -52,7 +61,7 @@ def command(bundle: Path, directory: Path | None, server: str, serve: bool, port
       clinic rebuild clinic-db1-20261125T103000Z --serve --port 9090
       clinic rebuild clinic-db1-20261125T103000Z --dir /data/case-12345
     """
-    opened = open_bundle(bundle)
+    opened = read_bundle(bundle, identities)
     wanted = chosen(opened, server)
     if serve and len(wanted) > 1:
         names = ", ".join(one.server for one in wanted)

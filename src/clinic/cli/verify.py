@@ -11,43 +11,59 @@ from clinic.bundle.record import FileEntry
 from clinic.bundle.verify import content_defects, defects
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
+from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import BadBundle
 from clinic.progress import Progress
-from clinic.read.open import Opened, is_unsealed, open_bundle
+from clinic.read.open import Opened, is_package, is_unsealed, open_bundle
 from clinic.units import human_size, plural
 
 
 @click.command("verify")
 @click.argument("bundle", type=click.Path(path_type=Path))
+@identity_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(bundle: Path, as_json: bool) -> int:
+def command(bundle: Path, identities: tuple[Path, ...], as_json: bool) -> int:
     """Check that BUNDLE is exactly what its manifest says, byte for byte.
 
     Reads every file. Each defect is one line, and the exit code is then 6. The id that is printed at the
     end stands for every byte of the bundle: compare it with the sender's. An unfinished bundle is checked
-    as far as it goes, and is not good either.
+    as far as it goes, and is not good either. A package is checked as the bundle that is in it.
 
     \b
     Examples:
       clinic verify clinic-db1-20261125T103000Z
       clinic verify clinic-db1-20261125T103000Z --json
+      clinic verify clinic-db1-20261125T103000Z.tar.zst.age --identity key.txt
     """
-    unsealed = is_unsealed(bundle)
+    if not is_package(bundle):
+        return _verify(bundle, bundle, as_json)
+    try:
+        return _verify(read_bundle(bundle, identities).root, bundle, as_json)
+    except BadBundle as error:
+        if not as_json:
+            raise
+        print_json(_as_json(bundle, bundle, (error.message,)))
+        return error.exit_code
+
+
+def _verify(root: Path, named: Path, as_json: bool) -> int:
+    """Check the directory `root` of what was named so."""
+    unsealed = is_unsealed(root)
     with Bars() as bars:
-        found = _unsealed_defects(bundle, bars) if unsealed else defects(bundle, bars)
+        found = _unsealed_defects(root, bars) if unsealed else defects(root, bars)
     if as_json:
-        print_json(_as_json(bundle, found))
+        print_json(_as_json(root, named, found))
         return BadBundle.exit_code if found or unsealed else 0
     for defect in found:
         say(defect, colour="red")
     if found:
-        raise BadBundle(f"{bundle}: {plural(len(found), 'defect')}")
-    opened = open_bundle(bundle)
+        raise BadBundle(f"{named}: {plural(len(found), 'defect')}")
+    opened = open_bundle(root)
     checked = _checked(opened)
     if not opened.sealed:
         raise BadBundle(
-            f"{bundle} is not sealed, so nobody can say whether it is whole; what is there is good: {checked}",
-            hint=f"clinic collect --resume {bundle} completes it, clinic seal {bundle} seals what there is",
+            f"{named} is not sealed, so nobody can say whether it is whole; what is there is good: {checked}",
+            hint=f"clinic collect --resume {named} completes it, clinic seal {named} seals what there is",
         )
     say(f"Good: {checked}; nothing is missing, changed or added.", colour="green")
     say(f"Bundle id {opened.id}")
@@ -72,14 +88,14 @@ def _checked(opened: Opened) -> str:
     return f"{plural(len(files), 'file')}, {human_size(stored)} on disk, {human_size(held)} once decompressed"
 
 
-def _as_json(bundle: Path, found: tuple[str, ...]) -> dict[str, Any]:
+def _as_json(root: Path, named: Path, found: tuple[str, ...]) -> dict[str, Any]:
     """`good` says it all; `id`, `complete`, `files`, `stored` and `plain` are null where there are defects."""
-    opened = open_bundle(bundle) if not found else None
+    opened = open_bundle(root) if not found else None
     files = _files(opened) if opened is not None else ()
     return {
-        "bundle": str(bundle),
+        "bundle": str(named),
         "good": opened is not None and opened.sealed,
-        "sealed": not is_unsealed(bundle),
+        "sealed": not is_unsealed(root),
         "id": opened.id or None if opened is not None else None,
         "complete": opened.complete if opened is not None else None,
         "files": len(files) if opened is not None else None,

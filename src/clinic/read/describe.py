@@ -81,7 +81,7 @@ def describe(opened: Opened, findings: Findings) -> dict[str, Any]:
     """The values, ready for JSON."""
     run, files = opened.run, opened.files()
     return {
-        "bundle": str(opened.root),
+        "bundle": opened.name,
         "id": opened.id or None,
         "sealed": opened.sealed,
         "complete": opened.complete,
@@ -106,7 +106,7 @@ def describe(opened: Opened, findings: Findings) -> dict[str, Any]:
             for fact in findings.facts
         ],
         "missing": _missing(opened.records),
-        "ask": list(questions(opened.run, opened.records, findings, str(opened.root))),
+        "ask": list(questions(opened.run, opened.records, findings, opened.name)),
         "items": [_item(record) for record in opened.records],
     }
 

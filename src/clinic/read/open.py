@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Container, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +17,7 @@ from clinic.bundle.reader import Bundle, Unsealed
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.errors import BadBundle, Refused
 from clinic.outcome import Reason, Status
+from clinic.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,18 @@ class Opened:
     masked: int = 0
     """How many credentials were masked on the way to the disk."""
 
+    package: Path | None = None
+    """The package that it was unpacked from, for as long as it is open; None for a directory."""
+
     @property
     def root(self) -> Path:
         """Its directory."""
         return self.held.root
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: its directory, or the package that it is in."""
+        return str(self.package or self.root)
 
     @property
     def sealed(self) -> bool:
@@ -103,6 +114,32 @@ def open_bundle(path: Path) -> Opened:
     if not os.path.lexists(path):
         raise BadBundle(f"there is nothing at {path}", hint="name the directory of a bundle")
     return _sealed(Bundle.open(path))
+
+
+def is_package(path: Path) -> bool:
+    """Whether `path` is a file, so that it can only be a package: a bundle is a directory."""
+    return os.path.isfile(path)  # noqa: PTH113 - a path that can't be reached is no file, and no error
+
+
+@contextlib.contextmanager
+def opening(
+    path: Path, identities: Sequence[Path] = (), progress: Progress | None = None
+) -> Generator[Opened]:
+    """The bundle or package at `path`. A package is unpacked into a private temporary directory, gone at the end.
+
+    `identities` are files of those that open an encrypted one. Raises as `open_bundle` and `unpack` do.
+    """
+    if not is_package(path):
+        yield open_bundle(path)
+        return
+    from clinic.read.unpack import (
+        unpack,  # a directory is read on any system, a package where paths can be held open
+    )
+
+    with tempfile.TemporaryDirectory(prefix="clinic-") as place:
+        inner = Path(place, path.name.partition(".")[0] or "bundle")
+        bundle = unpack(path, inner, identities=identities, progress=progress)
+        yield replace(_sealed(bundle), package=path)
 
 
 def _sealed(bundle: Bundle) -> Opened:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from clinic.bundle.layout import MANIFEST, SUMS, fold, is_confined
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry
+from clinic.bundle.seal import sums
 from clinic.bundle.store import write_all
 from clinic.bundle.structure import listed_files
 from clinic.container import age, archive
@@ -28,9 +29,12 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _HEAD = len(age.MAGIC)
 
 
-def is_package(path: Path) -> bool:
-    """Whether `path` is a file, so that it can only be a package: a bundle is a directory."""
-    return path.is_file()
+def default_directory(package: Path) -> Path:
+    """Where a package is unpacked to when nobody says: its name without its endings, in the working directory."""
+    name = package.name
+    for ending in (".age", ".zst", ".tar"):
+        name = name.removesuffix(ending)
+    return Path(name if name != package.name else f"{name}.bundle")
 
 
 def unpack(
@@ -101,10 +105,12 @@ class _Unpacking:
         self._folder = folder
         self._progress = progress
         self._seen: set[str] = set()
+        self._sums = b""
 
     def run(self, members: Iterator[archive.Found]) -> None:
         raw, root = self._manifest(members)
         listed = listed_files(Manifest.from_json(raw))
+        self._sums = sums(listed.values(), hashlib.sha256(raw).hexdigest())
         self._progress.begin("unpacking", len(listed), sum(file.stored for file in listed.values()))
         for found in members:
             self._member(found, root, listed)
@@ -137,7 +143,9 @@ class _Unpacking:
             raise self._bad(f"{path!r} is there twice")
         self._seen |= {path, fold(path)}
         if path == SUMS and not found.folder:
-            self._write(path, _limited(found, LARGEST, self._bad))
+            if found.size != len(self._sums) or found.stream.read() != self._sums:
+                raise self._bad(f"its {SUMS} is not that of its {MANIFEST}")
+            self._write(path, iter((self._sums,)))
         elif found.folder or path not in listed:
             raise self._bad(f"{path!r} is not in {MANIFEST}")
         else:
@@ -164,12 +172,6 @@ class _Unpacking:
 
     def _bad(self, what: str) -> BadBundle:
         return BadBundle(f"{self._package}: {what}")
-
-
-def _limited(found: archive.Found, limit: int, bad: Callable[[str], BadBundle]) -> Iterator[bytes]:
-    if found.size > limit:
-        raise bad(f"{found.name!r} is absurdly large")
-    return _pieces(found.stream)
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

@@ -1,0 +1,45 @@
+"""A bundle or package for the commands that read one."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import click
+
+from clinic.cli.progress import Bars
+from clinic.read.open import Opened, opening
+
+identity_option = click.option(
+    "--identity", "identities", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="Opens an encrypted package. A package is unpacked into a temporary directory (TMPDIR), gone at the end.",
+)  # fmt: skip
+"""What opens an encrypted package."""
+
+
+def read_bundle(path: Path, identities: Sequence[Path] = ()) -> Opened:
+    """The bundle or package at `path`, open until the command ends.
+
+    A package is unpacked into a private directory, which also goes when the command is told to end.
+    """
+    return click.get_current_context().with_resource(_reading(path, identities))
+
+
+@contextlib.contextmanager
+def _reading(path: Path, identities: Sequence[Path]) -> Generator[Opened]:
+    with terminating(), Bars() as bars, opening(path, identities, bars) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def terminating() -> Generator[None]:
+    """Within it SIGTERM and SIGHUP end the command as Ctrl-C does, so that what is half made is cleared away."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    earlier = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, action in earlier.items():
+            signal.signal(number, action)
