@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from clinic.collector import Category, Collector, Content, Item, Role, Sensitivity, Target, Volatility
 from clinic.source.prometheus import Samples
+from clinic.source.promwish import read_condition
 
 SPEAKS = ("prometheus", "victoria-metrics")
 """Components that answer Prometheus' API."""
@@ -40,8 +41,11 @@ class Metrics(Collector):
                 instance,
                 match=_globs(chosen.get("metrics-match", "")),
                 exclude=_globs(chosen.get("metrics-exclude", "")),
+                labels=tuple(map(read_condition, chosen.get("metrics-label", "").splitlines())),
                 first=CORE,
                 room=int(chosen.get("metrics-max", 1 << 30)),
+                step=int(chosen.get("metrics-step", 0)),
+                verify="metrics-verify" in chosen,
             )
             yield Item(
                 f"monitor/metrics/{instance.id}", source, id="metrics.samples", host=instance.host,

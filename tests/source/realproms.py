@@ -6,7 +6,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -85,7 +85,7 @@ def free_port() -> int:
 
 @contextmanager
 def prometheus(
-    data: Path, *flags: str, config: str = ""
+    data: Path, *flags: str, config: str = "", wait: bool = True
 ) -> Generator[tuple[int, subprocess.Popen[bytes]], None, None]:
     """A Prometheus over this data; gives its port and its process."""
     port = free_port()
@@ -97,15 +97,25 @@ def prometheus(
     ]  # fmt: skip
     with subprocess.Popen(argv) as running:
         try:
-            await_ready(f"http://127.0.0.1:{port}{prefix_of(flags)}/-/ready")
+            if wait:
+                await_ready(f"http://127.0.0.1:{port}/-/ready")
+            else:
+                await_port(port)
             yield port, running
         finally:
             running.kill()
 
 
-def prefix_of(flags: Sequence[str]) -> str:
-    """The path below which a server with these flags answers."""
-    return next((flag.partition("=")[2] for flag in flags if flag.startswith("--web.route-prefix")), "")
+def await_port(port: int) -> None:
+    """Until somebody listens there, and a moment longer: it opens its data first."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                time.sleep(1)
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens on port {port}")
 
 
 def await_ready(url: str) -> None:

@@ -16,6 +16,7 @@ from clinic.cli.login import login_options
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
 from clinic.cli.progress import Bars
+from clinic.cli.promlogin import metrics_options
 from clinic.cli.signals import stopping
 from clinic.errors import NothingCollected
 from clinic.host.local import harden
@@ -52,7 +53,6 @@ _CONTEXT = {"max_content_width": 100}
 @click.option(
     "--tidb", multiple=True, metavar="HOST:PORT", help="Ask this TiDB where PD is; may be given again, too."
 )
-@click.option("--prometheus", default="", metavar="URL", help="The cluster's Prometheus.")
 @click.option("--topology", default="", metavar="FILE", help="A YAML file that describes the cluster.")
 @click.option("--home", default="", metavar="DIR", help="Home of the user who runs TiUP, or a TIUP_HOME.")
 @click.option("--ca", default="", metavar="FILE", help="CA certificate of servers that speak TLS.")
@@ -67,18 +67,7 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("-c", "--concurrency", type=click.IntRange(1, 64), help="Items at once; 16.")
 @click.option("--deadline", metavar="TIME", help="Most time for all of it, as in 90s or 10m.")
 @click.option("--max-size", type=SizeType(), metavar="SIZE", help="Most room the bundle may take on disk.")
-@click.option(
-    "--metrics-match", multiple=True, metavar="GLOB", help="Only metrics with such a name; repeatable."
-)
-@click.option(
-    "--metrics-exclude", multiple=True, metavar="GLOB", help="No metrics with such a name; repeatable."
-)
-@click.option(
-    "--metrics-max",
-    type=SizeType(),
-    metavar="SIZE",
-    help="Most samples of one server; 1G. The metrics that a diagnosis begins with come first.",
-)
+@metrics_options
 @click.option(
     "--max-log-size",
     type=SizeType(),

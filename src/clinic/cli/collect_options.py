@@ -9,6 +9,7 @@ from pathlib import Path
 from clinic import profile
 from clinic.cli.clusters import absolute
 from clinic.cli.login import Login, is_attended
+from clinic.cli.promlogin import Logins, PromLogin, conditions, step_of
 from clinic.cluster.discover import Where
 from clinic.errors import Refused, UsageError
 from clinic.plan import Selection
@@ -110,6 +111,30 @@ class Options:
     metrics_exclude: tuple[str, ...] = ()
     """`--metrics-exclude`."""
 
+    metrics_label: tuple[str, ...] = ()
+    """`--metrics-label`."""
+
+    metrics_mode: str = "raw"
+    """`--metrics-mode`."""
+
+    verify: bool = False
+    """`--verify`."""
+
+    prometheus_user: str = ""
+    """`--prometheus-user`."""
+
+    prometheus_password_file: str = ""
+    """`--prometheus-password-file`."""
+
+    prometheus_token_file: str = ""
+    """`--prometheus-token-file`."""
+
+    prometheus_header: tuple[str, ...] = ()
+    """`--prometheus-header`."""
+
+    prometheus_header_file: str = ""
+    """`--prometheus-header-file`."""
+
     metrics_max: int | None = None
     """`--metrics-max`, bytes."""
 
@@ -153,11 +178,15 @@ class Options:
         return Where(self.cluster, self.home, topology, self.pd, self.tidb, self.prometheus, ca, cert, key)
 
     @property
-    def login(self) -> Login:
-        """Who logs in at the SQL servers."""
-        return Login(
-            self.user, self.password_file, self.sql_ca, ask=is_attended(yes=self.yes or self.dry_run)
-        )
+    def login(self) -> Logins:
+        """Who logs in at the SQL servers and at Prometheus."""
+        ask = is_attended(yes=self.yes or self.dry_run)
+        sql = Login(self.user, self.password_file, self.sql_ca, ask=ask)
+        prometheus = PromLogin(
+            self.prometheus_user, self.prometheus_password_file, self.prometheus_token_file,
+            self.prometheus_header, self.prometheus_header_file, ask,
+        )  # fmt: skip
+        return Logins(sql, prometheus)
 
     def check(self) -> None:
         """Raise `UsageError` for options that contradict each other."""
@@ -206,7 +235,10 @@ def _collector_options(options: Options) -> tuple[str, ...]:
     """What single collectors are told, `name=value`."""
     globs = (("metrics-match", options.metrics_match), ("metrics-exclude", options.metrics_exclude))
     found = [f"{name}={','.join(_split(words))}" for name, words in globs if words]
-    return (*found, *([f"metrics-max={options.metrics_max}"] if options.metrics_max is not None else []))
+    found += [f"metrics-label={conditions(options.metrics_label)}"] if options.metrics_label else []
+    found += [f"metrics-max={options.metrics_max}"] if options.metrics_max is not None else []
+    found += [f"metrics-step={step}"] if (step := step_of(options.metrics_mode)) else []
+    return (*found, *(["metrics-verify=yes"] if options.verify else []))
 
 
 def bounded(steering: Steering, options: Options) -> Steering:

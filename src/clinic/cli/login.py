@@ -56,7 +56,7 @@ class Login:
         if password is None and user == options.user:
             password = options.password
         if password is None:
-            password = _prompt(f"Password of {user} (Enter for none): ", register) if self.ask else Secret("")
+            password = prompt(f"Password of {user} (Enter for none): ", register) if self.ask else Secret("")
         return Access(sql=Account(user, password), sql_tls=tls)
 
     def asked(self, access: Access, cluster: Cluster, register: SecretRegister) -> Access:
@@ -71,7 +71,7 @@ class Login:
         user = click.prompt("User (Enter to go without)", default="", show_default=False, err=True).strip()
         if not user:
             return access
-        return replace(access, sql=Account(user, _prompt(f"Password of {user} (Enter for none): ", register)))
+        return replace(access, sql=Account(user, prompt(f"Password of {user} (Enter for none): ", register)))
 
     def _options(self, register: SecretRegister) -> Options:
         path = usual_file()
@@ -88,40 +88,48 @@ class Login:
 
     def _password(self, register: SecretRegister) -> Secret | None:
         if self.password_file:
-            return _learned(_read(Path(self.password_file)), register)
-        return _learned(os.environ[PASSWORD], register) if PASSWORD in os.environ else None
+            return learned(read_secret(self.password_file, "--password-file"), register)
+        return learned(os.environ[PASSWORD], register) if PASSWORD in os.environ else None
 
 
-def _learned(text: str, register: SecretRegister) -> Secret:
+def learned(text: str, register: SecretRegister) -> Secret:
+    """A secret that is masked from now on."""
     secret = Secret(text)
     register.learn(secret, source="the account")
     return secret
 
 
-def _prompt(question: str, register: SecretRegister) -> Secret:
-    return _learned(
+def prompt(question: str, register: SecretRegister) -> Secret:
+    """A secret that a person types."""
+    return learned(
         click.prompt(question, hide_input=True, default="", show_default=False, prompt_suffix="", err=True),
         register,
     )
 
 
-def _read(path: Path) -> str:
-    """The first line of a file that only its owner can read. Raises `UsageError`, `Refused`."""
+def read_secret(name: str, option: str) -> str:
+    """The first line of a file that only its owner can read, named by `option`. Raises `UsageError`, `Refused`."""
+    return read_private(name, option).split("\n", 1)[0].rstrip("\r")
+
+
+def read_private(name: str, option: str) -> str:
+    """A small file that only its owner can read, named by `option`. Raises `UsageError`, `Refused`."""
+    path = Path(name)
     try:
         with path.open("rb") as file:
             info = os.fstat(file.fileno())
             data = file.read(LONGEST + 1)
     except OSError as error:
         raise UsageError(
-            f"can't read {path}: {error.strerror}", hint="check the path given as --password-file"
+            f"can't read {path}: {error.strerror}", hint=f"check the path given as {option}"
         ) from error
     if stat.S_ISREG(info.st_mode) and info.st_mode & 0o077:
         raise Refused(f"others can read {path}", hint=f"chmod 600 {path}")
     if len(data) > LONGEST:
         raise UsageError(
-            f"{path} is longer than {LONGEST} bytes", hint="it holds the password on its first line"
+            f"{path} is longer than {LONGEST} bytes", hint="it holds what is secret and nothing else"
         )
-    return data.split(b"\n")[0].rstrip(b"\r").decode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def is_attended(*, yes: bool) -> bool:

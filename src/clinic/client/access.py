@@ -27,6 +27,9 @@ class Access:
     web: Mapping[str, Account] = field(default_factory=dict[str, Account])
     """For HTTP, by component: `prometheus`, `grafana`."""
 
+    headers: Mapping[str, Mapping[str, Secret]] = field(default_factory=dict[str, Mapping[str, Secret]])
+    """Further headers for HTTP, by component: a tenant's name, a proxy's token."""
+
     proxy: str = ""
     """URL of an HTTP proxy for HTTP. Only one that was asked for is used, never the environment's."""
 

@@ -23,6 +23,7 @@ from clinic.client.wire import Cut, Reach
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Retryable, TimedOut, Unready
 from clinic.outcome import Reason
+from clinic.secret import Secret
 from clinic.units import KIB, MIB, human_size
 
 if TYPE_CHECKING:
@@ -114,9 +115,17 @@ class Web:
     """The door to one server. Safe to use from several threads; `close` it at the end."""
 
     def __init__(
-        self, address: Address, tls: Tls | None = None, *, account: Account | None = None, proxy: str = ""
+        self,
+        address: Address,
+        tls: Tls | None = None,
+        *,
+        account: Account | None = None,
+        headers: Mapping[str, Secret] | None = None,
+        proxy: str = "",
     ) -> None:
         """`tls` has the files for a server that speaks TLS, `account` what to log in with, `proxy` a proxy's URL.
+
+        `headers` are sent with every request.
 
         Raises `ValueError` for a proxy's URL that is none, or holds a password.
         """
@@ -125,6 +134,7 @@ class Web:
         self.address = address
         self._tls = tls if tls is not None else Tls()
         self._account = account
+        self._headers = dict(headers or {})
         self._proxy = proxy
         self._reach = Reach(address)
         self._lock = threading.Lock()
@@ -251,6 +261,7 @@ class Web:
             "User-Agent": f"clinic/{__version__}", "Accept": "*/*",
             # A packed answer could unpack to any size.
             "Accept-Encoding": "identity",
+            **{name: value.reveal() for name, value in self._headers.items()},
             **headers,
         }  # fmt: skip
         if body:

@@ -12,7 +12,7 @@ from clinic.client.http import Answer, Method, Query, Web
 from clinic.errors import Failed, ItemError, Partial, Retryable, Skip
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
-from clinic.source.server import Server, access, called, web_address
+from clinic.source.server import Server, called, prefix, web, web_address
 from clinic.source.shape import Expect, Json, is_page, wrong_type
 from clinic.units import KIB, MIB, human_size
 
@@ -68,7 +68,7 @@ class Get(Source):
         except ItemError:
             begin = f"http://{self._called}"
         query = f"?{urllib.parse.urlencode(self.query)}" if self.query else ""
-        return f"{self.method} {begin}{self.path}{query}"
+        return f"{self.method} {begin}{self._path}{query}"
 
     def plan(self, doors: Doors) -> Estimate:
         """Nothing is asked yet, so nothing is known of its size."""
@@ -87,37 +87,34 @@ class Get(Source):
         return replace(self, cap=min(size, self.cap))
 
     @property
+    def _path(self) -> str:
+        return prefix(self.server) + self.path
+
+    @property
     def _called(self) -> str:
         server = self.server
         return (
             str(server) if isinstance(server, Address) else called(server, server.status_port or server.port)
         )
 
-    def _door(self, doors: Doors) -> Web:
-        address, given = web_address(self.server), access(doors)
-        account = None if isinstance(self.server, Address) else given.web.get(self.server.component)
-        return doors.shared(
-            ("web", address), lambda: Web(address, given.tls, account=account, proxy=given.proxy)
-        )
-
     def _chunks(self, doors: Doors) -> Iterator[bytes]:
-        web = self._door(doors)
+        door = web(self.server, doors)
         while True:
             try:
-                yield from self._exchange(doors, web)
+                yield from self._exchange(doors, door)
                 return
             except Retryable:
                 # An election takes some seconds; a server without a leader is asked again while there is time.
-                wait, left = web.wait(self.path), doors.deadline.remaining()
+                wait, left = door.wait(self._path), doors.deadline.remaining()
                 if wait is None or (left is not None and wait >= left):
                     raise
             doors.deadline.pause(wait)
 
-    def _exchange(self, doors: Doors, web: Web) -> Iterator[bytes]:
+    def _exchange(self, doors: Doors, door: Web) -> Iterator[bytes]:
         started, answer, ended = time.monotonic(), None, "stopped"
         try:
-            with web.exchange(
-                self.path, doors.deadline, method=self.method, query=self.query, body=self.body
+            with door.exchange(
+                self._path, doors.deadline, method=self.method, query=self.query, body=self.body
             ) as answer:
                 answer.require_good()
                 yield from self._checked(answer)
@@ -127,7 +124,9 @@ class Get(Source):
             raise
         finally:
             outcome = _outcome(answer, ended)
-            doors.ran(Ran("http", self.what, str(web.address), web.user, outcome, time.monotonic() - started))
+            doors.ran(
+                Ran("http", self.what, str(door.address), door.user, outcome, time.monotonic() - started)
+            )
 
     def _checked(self, answer: Answer) -> Iterator[bytes]:
         """The body as soon as it is known to be what it should be."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from clinic.client.address import Address
-from clinic.client.http import Web
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Retryable, Skip
 from clinic.formats.readframes import BadFrame, Frame, Splitter
@@ -19,7 +18,7 @@ from clinic.formats.remoteread import HEADERS, STREAMED, LabelMatch, Match, requ
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Ran
 from clinic.source.prompiece import Piece, quoted
-from clinic.source.server import Server, access, web_address
+from clinic.source.server import Server, prefix, web
 from clinic.units import MIB, human_size
 
 NAMES = 64 * MIB
@@ -67,21 +66,18 @@ class PromServer:
     """One server, asked within one attempt at an item."""
 
     def __init__(self, server: Server | Address, doors: Doors) -> None:
-        address, given = web_address(server), access(doors)
-        account = None if isinstance(server, Address) else given.web.get(server.component)
         self._doors = doors
-        self._web = doors.shared(
-            ("web", address), lambda: Web(address, given.tls, account=account, proxy=given.proxy)
-        )
+        self._web = web(server, doors)
+        self._prefix = prefix(server)
         window = doors.window
         self.start, self.end = (int(moment.timestamp() * 1000) for moment in (window.start, window.end))
-        self.where = str(address)
+        self.where = f"{self._web.address}{self._prefix}"
 
     def fetch(self, path: str, query: Sequence[tuple[str, str]] = (), limit: int = MIB) -> bytes:
         """The body of a small answer, on record. Raises as `Web.fetch` does."""
         started, outcome = time.monotonic(), "stopped"
         try:
-            data = self._web.fetch(path, self._short(), limit=limit, query=tuple(query))
+            data = self._web.fetch(self._prefix + path, self._short(), limit=limit, query=tuple(query))
             outcome = f"200 {human_size(len(data))}"
             return data
         except ItemError as error:
@@ -138,7 +134,9 @@ class PromServer:
         found: Counter[str] = Counter()
         started, outcome, held = time.monotonic(), "stopped", b""
         try:
-            with self._web.ask("/api/v1/series", self._short(), query=_matching(piece)) as answer:
+            with self._web.ask(
+                f"{self._prefix}/api/v1/series", self._short(), query=_matching(piece)
+            ) as answer:
                 for data in answer.chunks():
                     held += data
                     ends = 0
@@ -175,7 +173,7 @@ class PromServer:
 
     def wait(self, path: str) -> float | None:
         """Seconds after which it wants to be asked for `path` again, when it said so."""
-        return self._web.wait(path)
+        return self._web.wait(self._prefix + path)
 
     # -- its samples
 
@@ -190,7 +188,7 @@ class PromServer:
         started, outcome = time.monotonic(), "stopped"
         try:
             with self._web.exchange(
-                READ, self._doors.deadline, method="POST",
+                self._prefix + READ, self._doors.deadline, method="POST",
                 body=request(piece.start, piece.end, wanted), headers=HEADERS,
             ) as answer:  # fmt: skip
                 if answer.status in _NO_READ:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from clinic.client.address import Address
-from clinic.formats.remoteread import LabelMatch
+from clinic.formats.remoteread import LabelMatch, Match
 from clinic.source.server import Server
 from clinic.units import GIB
 
@@ -51,6 +52,18 @@ class Wish:
             if (not self.match or _any(name, self.match)) and not _any(name, self.exclude)
         )
         return sorted(chosen, key=lambda name: (not _any(name, self.first), name))
+
+
+_CONDITION = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)(=~|!~|!=|=)(.*)", re.DOTALL)
+_KINDS = {"=": Match.EQUAL, "!=": Match.NOT_EQUAL, "=~": Match.REGEX, "!~": Match.NOT_REGEX}
+
+
+def read_condition(text: str) -> LabelMatch:
+    """What `name=value` says, with `=`, `!=`, `=~` or `!~`. Raises `ValueError`."""
+    found = _CONDITION.fullmatch(text.strip())
+    if found is None or found[1] == "__name__":
+        raise ValueError(f"{text!r} is no condition on a label: name=value, with = != =~ or !~")
+    return LabelMatch(_KINDS[found[2]], found[1], found[3].strip().strip('"'))
 
 
 def _any(name: str, globs: Sequence[str]) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from clinic.client.access import Access
-from clinic.client.address import Address
+from clinic.client.address import Address, is_path, read_url
+from clinic.client.http import Web
 from clinic.errors import Failed, Skip
 from clinic.kinds import Role
 from clinic.outcome import Reason
@@ -16,6 +17,10 @@ D = TypeVar("D")
 
 _OTHER_PROTOCOLS = frozenset({Role.SQL, Role.STORAGE, Role.PROXY})
 """Whose port for clients speaks no HTTP: MySQL's protocol, or gRPC."""
+
+
+_PREFIXED = frozenset({"prometheus", "victoria-metrics", "alertmanager"})
+"""Whose API moves with the path of the URL under which they are known to others (`--web.external-url`)."""
 
 
 class Server(Protocol):
@@ -79,6 +84,30 @@ def _address(server: Server, port: int, what: str) -> Address:
     except ValueError as error:
         text = f"the {server.component} on {server.host[:100]!r} can't be asked: {error}"
         raise Failed(Reason.UNSAFE, text) from error
+
+
+def web(server: Server | Address, doors: Doors) -> Web:
+    """The one door of this run to its HTTP. Raises as `web_address` does."""
+    address, given = web_address(server), access(doors)
+    component = "" if isinstance(server, Address) else server.component
+    account, headers = given.web.get(component), given.headers.get(component)
+    return doors.shared(
+        ("web", address),
+        lambda: Web(address, given.tls, account=account, headers=headers, proxy=given.proxy),
+    )
+
+
+def prefix(server: Server | Address) -> str:
+    """What comes before every path of its HTTP API: empty, or as in `/prometheus`."""
+    if isinstance(server, Address) or server.component not in _PREFIXED:
+        return ""
+    routes = server.extra.get("prefix", "")
+    try:
+        path = routes or read_url(server.extra["url"])[1] if server.extra.get("url") else routes
+    except ValueError:
+        return ""
+    path = "/" + path.split("?")[0].strip("/")
+    return path if path != "/" and is_path(path) else ""
 
 
 def called(server: Server | Address, port: int) -> str:

@@ -293,7 +293,7 @@ _OTHERS = (
         configs=("config.file", "web.config.file"),
         usual_configs=("prometheus.yml", "/etc/prometheus/prometheus.yml"),  # upstream's, Debian's
         usual_data=("data", "/var/lib/prometheus/metrics2"),
-        extra={"url": ("web.external-url",)},
+        extra={"url": ("web.external-url",), "prefix": ("web.route-prefix",)},
     ),
     Component(
         name="victoria-metrics",

@@ -37,7 +37,8 @@ def read_seeds(pd: Iterable[str], tidb: Iterable[str], prometheus: str, tls: Tls
         try:
             check_host(read_url(prometheus)[0].host)
         except ValueError as error:
-            raise UsageError(f"--prometheus: {error}", hint="write it as http://HOST:9090") from error
+            hint = "write it as http://HOST:9090; an account is given with --prometheus-user, or a token"
+            raise UsageError(f"--prometheus: {error}", hint=f"{hint} with --prometheus-token-file") from error
     seeds = Seeds(
         pd=tuple(_seed("--pd", text, 2379, tls) for text in _split(pd)),
         tidb=tuple(_seed("--tidb", text, 4000, tls) for text in _split(tidb)),
