@@ -21,6 +21,7 @@ EVERYTHING = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "tools"
 _POSITION = "how far the reading of one secret has come, in one stream"
 
 MUTABLE_DATACLASSES = {
+    "src/clinic/host/ssh/shell.py:_Stream": "bytes that have come and were not taken yet",
     "src/clinic/redact/encoded.py:_Packed": _POSITION,
     "src/clinic/redact/readers.py:Container": _POSITION,
     "src/clinic/redact/readers.py:Exactly": _POSITION,

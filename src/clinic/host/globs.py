@@ -23,9 +23,14 @@ _KINDS = {stat.S_IFREG: FileKind.FILE, stat.S_IFDIR: FileKind.DIRECTORY, stat.S_
 
 def file_info(path: str, info: os.stat_result) -> FileInfo:
     """`info` as the contract of a host tells it."""
-    mode = info.st_mode
-    kind = _KINDS.get(stat.S_IFMT(mode), FileKind.OTHER)
-    return FileInfo(path, kind, info.st_size, info.st_mtime, stat.S_IMODE(mode), info.st_uid, info.st_gid)
+    mode = stat.S_IMODE(info.st_mode)
+    kind = kind_of(info.st_mode)
+    return FileInfo(path, kind, info.st_size, info.st_mtime, mode, info.st_uid, info.st_gid)
+
+
+def kind_of(mode: int) -> FileKind:
+    """What a file of this mode is."""
+    return _KINDS.get(stat.S_IFMT(mode), FileKind.OTHER)
 
 
 def expand(pattern: str, deadline: Deadline, limit: int) -> list[FileInfo]:

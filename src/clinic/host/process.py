@@ -125,7 +125,7 @@ class LocalProcess(Process):
             if fd >= 0:
                 os.set_blocking(fd, False)
                 self._poll.register(fd, event)
-        _widen(self._out)
+        widen(self._out)
         try:
             self._pidfd = os.pidfd_open(self._child.pid)
             self._poll.register(self._pidfd, select.POLLIN)
@@ -242,7 +242,8 @@ class LocalProcess(Process):
             os.close(self._pidfd)
 
 
-def _widen(pipe: int) -> None:
+def widen(pipe: int) -> None:
+    """Give a pipe as much room as is of use, where the system lets us."""
     import fcntl  # Linux only; readers of bundles import this package elsewhere too
 
     with suppress(OSError):  # This user has all the pipe room that the system gives: it stays as it is.

@@ -19,7 +19,7 @@ from clinic.units import KIB
 PIECE = 256 * KIB
 """Most bytes that are read between two looks at the deadline."""
 
-_NO_ANSWER = (
+NO_ANSWER = (
     errno.EINVAL,
     errno.EOPNOTSUPP,
     errno.ENODEV,
@@ -30,10 +30,11 @@ _NO_ANSWER = (
 )
 """What a file of /proc or /sys says when there is nothing to tell: the speed of a link that is down (sysfs)."""
 
-_SPECIAL = {
+SPECIAL = {
     stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFLNK: "a link",
 }  # fmt: skip
+"""How the kinds of files are called that are not read."""
 
 
 class LocalReader(Reader):
@@ -74,7 +75,7 @@ class LocalReader(Reader):
             raise self._trouble(error) from error
 
     def _trouble(self, error: OSError) -> ItemError:
-        if self._pseudo and error.errno in _NO_ANSWER:
+        if self._pseudo and error.errno in NO_ANSWER:
             said = f"{shown(self._path)} has nothing to tell here: {error.strerror}"
             return Skip(Reason.NOT_APPLICABLE, said)
         return trouble(error, self._path)
@@ -104,7 +105,7 @@ def open_file(path: str) -> LocalReader:
 def _require_safe(place: Place, path: str) -> None:
     kind = stat.S_IFMT(place.info.st_mode)
     if kind != stat.S_IFREG:
-        what = _SPECIAL.get(kind, "no regular file")
+        what = SPECIAL.get(kind, "no regular file")
         reason = Reason.READ_ERROR if kind == stat.S_IFDIR else Reason.UNSAFE
         raise Failed(reason, f"{shown(path)} is {what}, and only regular files are read")
     require_owner(place, path)
