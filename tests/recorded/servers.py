@@ -183,7 +183,7 @@ def played() -> Generator[Servers, None, None]:
     started = Servers()
     with pytest.MonkeyPatch.context() as instead:
         instead.setattr("clinic.source.http.web_address", started.web_address)
-        instead.setattr("clinic.source.promserver.web_address", started.web_address)
+        instead.setattr("clinic.source.server.web_address", started.web_address)
         instead.setattr("clinic.source.sql.sql_address", started.sql_address)
         try:
             yield started
