@@ -7,8 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clinic.formats.readframes import crc32c
 from clinic.formats.tsdb import (
@@ -18,12 +16,9 @@ from clinic.formats.tsdb import (
     Labels,
     meta,
     ulid,
-    uvarint,
-    varint,
     write_index,
 )
 from clinic.formats.xorchunk import encode, to_bits
-from clinic.formats.xorchunk import uvarint as read_uvarint
 
 START = 1_764_000_000_000
 LABELS: list[Labels] = [
@@ -91,14 +86,3 @@ def test_a_segment_that_is_full_is_followed_by_the_next(
 def test_the_name_of_a_block_is_as_the_specification_writes_it() -> None:
     assert ulid(0, bytes(10)) == "0" * 26
     assert ulid((1 << 48) - 1, b"\xff" * 10) == "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
-
-
-@given(st.integers(0, 2**64 - 1))
-def test_numbers_come_back(value: int) -> None:
-    assert read_uvarint(uvarint(value), 0) == (value, len(uvarint(value)))
-
-
-@given(st.integers(-(2**63), 2**63 - 1))
-def test_signed_numbers_come_back(value: int) -> None:
-    raw, _ = read_uvarint(varint(value), 0)
-    assert raw >> 1 ^ -(raw & 1) == value

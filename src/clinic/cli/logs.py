@@ -6,7 +6,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ import click
 
 from clinic.cli.output import harmless, hush
 from clinic.cli.reading import identity_option, read_bundle
+from clinic.formats.coverage import shown
 from clinic.formats.logentry import Level
-from clinic.formats.timestamp import FOREVER
+from clinic.formats.timestamp import FOREVER, nanoseconds
 from clinic.read.logfiles import LogLine
 from clinic.read.logs import GRAVE, Choice, merged
 from clinic.window import parse_moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _COLOURS = {Level.WARN: "yellow", Level.ERROR: "red", Level.FATAL: "bright_red"}
 _AT_ONCE = 200
 
@@ -71,37 +71,28 @@ def command(bundle: Path, identities: tuple[Path, ...], as_json: bool, **chosen:
 
 def _choice(start: str | None, end: str | None, level: str | None, **rest: Any) -> Choice:
     now = datetime.now(timezone.utc)
-    low = _nanoseconds(parse_moment(start, now)) if start else 0
-    high = _nanoseconds(parse_moment(end, now, day_end=True)) if end else FOREVER
+    low = nanoseconds(parse_moment(start, now)) if start else 0
+    high = nanoseconds(parse_moment(end, now, day_end=True)) if end else FOREVER
     return Choice(low, high, level or "", **rest)
-
-
-def _nanoseconds(moment: datetime) -> int:
-    since = moment - _EPOCH
-    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000
-
-
-def _when(line: LogLine) -> str:
-    moment = _EPOCH + timedelta(microseconds=line.time // 1000)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 def _as_json(line: LogLine) -> str:
     found = {
-        "time": _when(line), "level": str(line.level or ""), "instance": line.file.instance, "host": line.file.host,
-        "type": line.file.kind, "file": line.file.path, "text": line.text.decode("utf-8", "backslashreplace"),
+        "time": shown(line.time), "level": str(line.level or ""), "instance": line.file.instance,
+        "host": line.file.host, "type": line.file.kind, "file": line.file.path,
+        "text": line.text.decode("utf-8", "backslashreplace"),
     }  # fmt: skip
     return json.dumps(found, ensure_ascii=False)
 
 
 def _as_text(colours: bool) -> Callable[[LogLine], str]:
-    def shown(line: LogLine) -> str:
+    def show(line: LogLine) -> str:
         text = harmless(line.text.decode("utf-8", "backslashreplace"), lines=True)
         colour = _COLOURS.get(line.level) if colours and line.level is not None else None
-        begin = f"{_when(line)} {harmless(line.file.source)} {line.file.kind}: "
+        begin = f"{shown(line.time)} {harmless(line.file.source)} {line.file.kind}: "
         return begin + (click.style(text, fg=colour) if colour else text)
 
-    return shown
+    return show
 
 
 def _print(lines: Iterator[LogLine], show: Callable[[LogLine], str]) -> None:

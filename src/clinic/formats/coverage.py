@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from clinic.formats.cut import SILENCE, Seen
-from clinic.formats.timestamp import NANOSECONDS
+from clinic.formats.timestamp import nanoseconds
 from clinic.outcome import Reason
 
 _TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z"
@@ -59,8 +59,7 @@ def shown(moment: int) -> str:
 
 def _read(text: str) -> int:
     whole, _, fraction = text.partition(".")
-    second = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
-    return int(second.timestamp()) * NANOSECONDS + int(fraction) * 1_000_000
+    return nanoseconds(datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)) + int(fraction) * 1_000_000
 
 
 def together(earlier: Seen | None, later: Seen | None) -> Seen | None:

@@ -39,6 +39,11 @@ def number(value: int) -> bytes:
     return bytes([*out, value])
 
 
+def zigzag(value: int) -> bytes:
+    """A signed number of 64 bits as varint: those near zero are short."""
+    return number((value << 1 ^ value >> 63) & (1 << 64) - 1)
+
+
 def signed(value: int) -> int:
     """What an int64 field says, whose varint is its two's complement."""
     return value - (1 << 64) if value >> 63 else value

@@ -140,6 +140,12 @@ def _offsets(quarter: int, zone: tzinfo) -> tuple[int, int]:
     return (first, second) if first > second else (first, first)
 
 
+def nanoseconds(moment: datetime) -> int:
+    """From 1970 to a moment that knows its zone, to the microsecond."""
+    since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (since.days * _DAY + since.seconds) * NANOSECONDS + since.microseconds * 1000
+
+
 def goes_back(zone: tzinfo, start: int, end: int) -> bool:
     """Whether clocks in `zone` are put back anywhere between two moments (nanoseconds since 1970)."""
     step = 3600 * NANOSECONDS

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from clinic.formats.protobuf import number, zigzag
+
 CHUNKS_MAGIC = bytes.fromhex("85bd40dd") + b"\x01\x00\x00\x00"
 """Of a chunk segment, with its version and padding."""
 
@@ -44,20 +46,6 @@ class ChunkRef:
     """How many it holds."""
 
 
-def uvarint(value: int) -> bytes:
-    """An unsigned number, seven bits a byte."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def varint(value: int) -> bytes:
-    """A signed number, zigzag."""
-    return uvarint((value << 1 ^ value >> 63) & (1 << 64) - 1)
-
-
 def _be32(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
@@ -75,7 +63,7 @@ class ChunkWriter:
     def add(self, encoding: int, data: bytes) -> int:
         """Write a chunk; gives its reference. `encoding` as tsdb/chunkenc has it: 1 XOR, 2 and 3 histograms."""
         body = bytes([encoding]) + data
-        whole = uvarint(len(data)) + body + _be32(self._crc(body))
+        whole = number(len(data)) + body + _be32(self._crc(body))
         if self._at + len(whole) > SEGMENT or self._file is None:
             self._next()
         assert self._file is not None
@@ -123,7 +111,7 @@ class _Sections:
         """A series; gives its reference, the place in units of 16 bytes."""
         self.pad(16)
         ref = self.at // 16
-        self.write(uvarint(len(body)) + body + _be32(self._crc(body)))
+        self.write(number(len(body)) + body + _be32(self._crc(body)))
         return ref
 
 
@@ -132,13 +120,13 @@ def write_index(out: BinaryIO, series: Sequence[tuple[Labels, Sequence[ChunkRef]
     sections = _Sections(out, crc)
     sections.write(INDEX_MAGIC)
     symbols = sorted({word for labels, _ in series for pair in labels for word in pair})
-    number = {word: index for index, word in enumerate(symbols)}
+    numbers = {word: index for index, word in enumerate(symbols)}
     symbols_at = sections.section(_symbols(symbols))
     sections.pad(16)
     series_at = sections.at
     postings: dict[tuple[bytes, bytes], list[int]] = {(b"", b""): []}
     for labels, chunks in series:
-        ref = sections.series(_series(labels, chunks, number))
+        ref = sections.series(_series(labels, chunks, numbers))
         for pair in ((b"", b""), *labels):
             postings.setdefault(pair, []).append(ref)
     sections.pad(4)
@@ -151,13 +139,13 @@ def write_index(out: BinaryIO, series: Sequence[tuple[Labels, Sequence[ChunkRef]
 
 
 def _symbols(symbols: Sequence[bytes]) -> bytes:
-    return _be32(len(symbols)) + b"".join(uvarint(len(word)) + word for word in symbols)
+    return _be32(len(symbols)) + b"".join(number(len(word)) + word for word in symbols)
 
 
-def _series(labels: Labels, chunks: Sequence[ChunkRef], number: Mapping[bytes, int]) -> bytes:
-    out = [uvarint(len(labels))]
-    out += [uvarint(number[name]) + uvarint(number[value]) for name, value in labels]
-    out.append(uvarint(len(chunks)))
+def _series(labels: Labels, chunks: Sequence[ChunkRef], numbers: Mapping[bytes, int]) -> bytes:
+    out = [number(len(labels))]
+    out += [number(numbers[name]) + number(numbers[value]) for name, value in labels]
+    out.append(number(len(chunks)))
     out += _chunks(chunks)
     return b"".join(out)
 
@@ -167,9 +155,9 @@ def _chunks(chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
     for index, chunk in enumerate(chunks):
         if index:
             # From the second on as differences; the time to the chunk before is unsigned, they don't overlap.
-            yield uvarint(chunk.start - end) + uvarint(chunk.end - chunk.start) + varint(chunk.at - at)
+            yield number(chunk.start - end) + number(chunk.end - chunk.start) + zigzag(chunk.at - at)
         else:
-            yield varint(chunk.start) + uvarint(chunk.end - chunk.start) + uvarint(chunk.at)
+            yield zigzag(chunk.start) + number(chunk.end - chunk.start) + number(chunk.at)
         end, at = chunk.end, chunk.at
 
 
@@ -180,7 +168,7 @@ def _postings(sections: _Sections, refs: Sequence[int]) -> int:
 
 def _table(places: Mapping[tuple[bytes, bytes], int]) -> bytes:
     rows = (
-        b"\x02" + uvarint(len(name)) + name + uvarint(len(value)) + value + uvarint(at)
+        b"\x02" + number(len(name)) + name + number(len(value)) + value + number(at)
         for (name, value), at in places.items()
     )
     return _be32(len(places)) + b"".join(rows)

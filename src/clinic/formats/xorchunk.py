@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
+from clinic.formats.protobuf import BadMessage, number, varint, zigzag
+
 MOST = 120
 """Samples that Prometheus puts into one chunk."""
 
 _DELTAS = ((0b10, 2, 14), (0b110, 3, 17), (0b1110, 4, 20))
 """Prefix, its bits, and the bits of the difference behind it; a longer one has the prefix 1111 and 64 bits."""
 
-_WORD = (1 << 64) - 1
 _SIGN = 1 << 63
 
 
@@ -52,18 +53,11 @@ class _Bits:
         return found - (1 << 64) if found & _SIGN else found
 
 
-def uvarint(data: bytes, at: int) -> tuple[int, int]:
-    """The number at `at` and the place behind it. Raises `BadChunk` where it is cut or too long."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            break
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise BadChunk("a number without an end")
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    try:
+        return varint(data, at)
+    except (IndexError, BadMessage) as error:
+        raise BadChunk("a number without an end") from error
 
 
 def count(data: bytes) -> int:
@@ -81,7 +75,7 @@ def decode(data: bytes) -> Iterator[tuple[int, int]]:
     number = count(data)
     if not number:
         return
-    raw, at = uvarint(data, 2)
+    raw, at = _number(data, 2)
     moment = raw >> 1 ^ -(raw & 1)
     if len(data) < at + 8:
         raise BadChunk("a chunk that ends in its first value")
@@ -89,7 +83,7 @@ def decode(data: bytes) -> Iterator[tuple[int, int]]:
     yield moment, value
     if number == 1:
         return
-    delta, at = uvarint(data, at + 8)
+    delta, at = _number(data, at + 8)
     moment += delta
     bits = _Bits(data[at:])
     leading = trailing = 0
@@ -136,14 +130,6 @@ class _Writer:
         return (self.value << spare).to_bytes((self.bits + spare) // 8, "big")
 
 
-def _uvarint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
 def encode(samples: Sequence[tuple[int, int]]) -> bytes:
     """The chunk of some samples as `decode` gives them, ascending in time.
 
@@ -155,7 +141,7 @@ def encode(samples: Sequence[tuple[int, int]]) -> bytes:
     if not samples:
         return head
     (moment, value), rest = samples[0], samples[1:]
-    out = head + _uvarint((moment << 1 ^ moment >> 63) & _WORD) + value.to_bytes(8, "big")
+    out = head + zigzag(moment) + value.to_bytes(8, "big")
     if not rest:
         return out
     delta = rest[0][0] - moment
@@ -166,7 +152,7 @@ def encode(samples: Sequence[tuple[int, int]]) -> bytes:
             delta = at - moment
         leading, trailing = _value(writer, value ^ new, leading, trailing)
         moment, value = at, new
-    return out + _uvarint(rest[0][0] - samples[0][0]) + writer.bytes()
+    return out + number(rest[0][0] - samples[0][0]) + writer.bytes()
 
 
 def _value(writer: _Writer, changed: int, leading: int, trailing: int) -> tuple[int, int]:

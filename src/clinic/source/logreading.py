@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone, tzinfo
+from datetime import timezone, tzinfo
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Skip
 from clinic.formats.coverage import Case, judge, shown, together, told
 from clinic.formats.cut import JITTER, SILENCE, Seen
 from clinic.formats.rotation import unpacked
-from clinic.formats.timestamp import NANOSECONDS, Clock, zone_from
+from clinic.formats.timestamp import NANOSECONDS, Clock, nanoseconds, zone_from
 from clinic.host.base import FileInfo, FileKind, Host
 from clinic.outcome import Reason
 from clinic.source.base import Chunk, Doors, Estimate, Part, Ran
@@ -78,7 +78,7 @@ class Reading:
         self._host = doors.host(source.host)
         window = doors.window.shifted(source.ahead)
         zone = doors.shared(("zone", source.host), lambda: _zone(self._host, doors.deadline))
-        low, high = _nanoseconds(window.start), _nanoseconds(window.end)
+        low, high = nanoseconds(window.start), nanoseconds(window.end)
         self._wanted = Wanted(low, high, lambda latest: Clock(zone, latest))
         self._firsts: dict[str, int | None] = {}
         self._heads: dict[bytes, list[bytes]] = {}
@@ -296,11 +296,6 @@ class Reading:
     def _oldest(self, trail: _Trail) -> int | None:
         """When the first entry of the oldest file was written that has one with a time."""
         return next((first for info in trail.oldest if (first := self._first(info)) is not None), None)
-
-
-def _nanoseconds(moment: datetime) -> int:
-    since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    return (since.days * 86400 + since.seconds) * NANOSECONDS + since.microseconds * 1000
 
 
 def _zone(host: Host, deadline: Deadline) -> tzinfo:
