@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from clinic.collector import Collector
+from clinic.consent.policy import Policy, read_policy
 from clinic.declared import read_collector
 from clinic.errors import ClinicError, UsageError
 from clinic.home import require_trusted
@@ -59,28 +60,36 @@ def foreign_names() -> list[tuple[str, str]]:
 def named(names: Sequence[str]) -> list[Found]:
     """The third parties' collectors that a person named: an entry point, or a YAML file by its path.
 
-    Raises `UsageError` for a name that is not there, `Refused` for code or files that others can write.
+    Raises `UsageError` for a name that is not there, `Refused` for code or files that others can write, and for
+    what the organisation's policy does not allow, before any of it is loaded.
     """
-    return [one for name in names for one in (_file(name) if _is_file(name) else _entry_point(name))]
+    policy = read_policy() if names else Policy()
+    return [
+        one
+        for name in names
+        for one in (_file(name, policy) if _is_file(name) else _entry_point(name, policy))
+    ]
 
 
 def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) or "/" in name
 
 
-def _file(name: str) -> Iterator[Found]:
+def _file(name: str, policy: Policy) -> Iterator[Found]:
     path = Path(name).expanduser()
     if path.is_dir():
         for inner in sorted(path.glob("*.y*ml")):
-            yield from _file(str(inner))
+            yield from _file(str(inner), policy)
         return
     if not path.is_file():
         raise UsageError(f"there is no collector file {path}", hint="check the path given with --collector")
+    policy.require_plug_in(str(path.absolute()))
     require_trusted(path, runs_code=True)
     yield Found(read_collector(path), str(path), foreign=True)
 
 
-def _entry_point(name: str) -> Iterator[Found]:
+def _entry_point(name: str, policy: Policy) -> Iterator[Found]:
+    policy.require_plug_in(name)
     for point in _points():
         if point.name == name and _distribution(point) != OURS:
             spec = importlib.util.find_spec(point.module.split(".")[0])

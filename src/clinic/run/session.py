@@ -17,6 +17,7 @@ from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Attempt, Entry, Record
 from clinic.bundle.writer import BundleWriter, Header, Sealed
 from clinic.cluster.model import Cluster
+from clinic.consent.policy import read_policy
 from clinic.errors import (
     BadBundle,
     ClinicError,
@@ -38,6 +39,9 @@ from clinic.run.footprint import Footprint
 from clinic.run.prepare import Logins, Ready, Steering, prepare
 from clinic.secret import SecretRegister
 from clinic.window import Window, parse_moment
+
+POLICY = "policy"
+"""Option of a run: SHA-256 of the organisation's policy."""
 
 Watch = Callable[[Engine], None]
 
@@ -69,7 +73,7 @@ class Session:
             window=WindowFacts(window.start.isoformat(), window.end.isoformat(), _zone()),
             machine=socket.gethostname(), user=_user(), root=os.geteuid() == 0,
             profile=self.steering.profile, case=mask(self.case), note=mask(self.note),
-            options=self.steering.values(),
+            options={**self.steering.values(), **_policy()},
         )  # fmt: skip
         return Header(run, tuple(planned.entry for planned in plan.items))
 
@@ -261,6 +265,12 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.geteuid())
+
+
+def _policy() -> dict[str, str]:
+    """The digest of the organisation's policy, where there is one: which rules held when this was collected."""
+    digest = read_policy().digest
+    return {POLICY: digest} if digest else {}
 
 
 def _now() -> str:

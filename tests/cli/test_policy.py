@@ -1,0 +1,83 @@
+"""An organisation's policy in /etc, where it holds: for what may leave, for plug-ins, and in the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clinic.bundle.package import Kept, Package
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def under(cut_off: list[str], tmp_path: Path) -> Run:
+    """Runs `clinic` where /etc/clinic/policy.yaml has this text: in a mount namespace, with a copy of /etc."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to own a policy")
+
+    def run(policy: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        etc = tmp_path / "etc"
+        script = 'cp -a /etc "$0" && mkdir -p "$0/clinic" && cp "$1" "$0/clinic/policy.yaml" && mount --bind "$0" /etc'
+        (tmp_path / "policy").write_text(policy)
+        command = [
+            *cut_off,
+            "sh",
+            "-c",
+            f'{script} && shift && exec "$@"',
+            etc,
+            tmp_path / "policy",
+            sys.executable,
+        ]
+        return subprocess.run(
+            [*command, "-m", "clinic", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_the_manifest_names_the_policy_that_held(under: Run, tmp_path: Path) -> None:
+    policy = "largest: 1G\n"
+    done = under(policy, "collect", "local", "-y", "--include", "system.os", "-o", "bundle")
+    assert done.returncode in (0, 3), done.stderr
+    run = json.loads((tmp_path / "bundle" / "manifest.json").read_text())["run"]
+    assert run["options"]["policy"] == hashlib.sha256(policy.encode()).hexdigest()
+
+
+def test_a_collector_that_it_does_not_name_is_not_loaded(under: Run, declared: Callable[..., Path]) -> None:
+    collector = declared([{"path": "hosts.txt", "file": "/etc/hosts"}])
+    words = ("collect", "local", "--dry-run", "--offline", "--collector", collector)
+    refused = under("plug_ins: [ours]\n", *words)
+    assert (refused.returncode, f"does not allow the collector {collector}" in refused.stderr) == (5, True)
+
+
+def test_a_collector_that_it_names_is(under: Run, declared: Callable[..., Path]) -> None:
+    collector = declared([{"path": "hosts.txt", "file": "/etc/hosts"}])
+    words = ("collect", "local", "--dry-run", "--offline", "--collector", collector)
+    allowed = under(f"plug_ins: [{collector}]\n", *words)
+    assert allowed.returncode == 0, allowed.stderr
+
+
+def test_what_it_forbids_is_not_even_asked(under: Run, tmp_path: Path) -> None:
+    data = b"x" * 10
+    (tmp_path / "p.tar.zst").write_bytes(data)
+    facts = Package(
+        "a" * 64, "p.tar.zst", hashlib.sha256(data).hexdigest(), 10, "tar.zst", "", True, "db1",
+        kept=(Kept("logs", "user-data", 1, 1, 1),),
+    )  # fmt: skip
+    (tmp_path / "p.tar.zst.json").write_bytes(facts.to_json())
+    done = under(
+        "never: [logs]\nrecipients: []\n", "consent", "give", "p.tar.zst", "--to", "https://x.example.com"
+    )
+    assert done.returncode == 5
+    assert "does not allow this: the package is not encrypted; it holds logs" in done.stderr
+    assert "MAY THIS PACKAGE" not in done.stderr
