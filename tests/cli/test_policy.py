@@ -29,18 +29,9 @@ def under(cut_off: list[str], tmp_path: Path) -> Run:
         etc = tmp_path / "etc"
         script = 'cp -a /etc "$0" && mkdir -p "$0/clinic" && cp "$1" "$0/clinic/policy.yaml" && mount --bind "$0" /etc'
         (tmp_path / "policy").write_text(policy)
-        command = [
-            *cut_off,
-            "sh",
-            "-c",
-            f'{script} && shift && exec "$@"',
-            etc,
-            tmp_path / "policy",
-            sys.executable,
-        ]
-        return subprocess.run(
-            [*command, "-m", "clinic", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        command: list[str | Path] = [*cut_off, "sh", "-c", f'{script} && shift && exec "$@"', etc]
+        command += [tmp_path / "policy", sys.executable, "-m", "clinic", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     return run
 
