@@ -63,7 +63,12 @@ def package() -> Package:
 def destination() -> Destination:
     """Somebody's own server."""
     return Destination(
-        "support", Protocol.CLINIC, "https://in.example.com", "Example Ltd", "Frankfurt", contact="a@b"
+        "support",
+        Protocol.CLINIC,
+        "https://in.example.com",
+        operator="Example Ltd",
+        region="Frankfurt",
+        contact="a@b",
     )
 
 

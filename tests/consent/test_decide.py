@@ -121,6 +121,7 @@ CHANGES: dict[str, tuple[dict[str, object], dict[str, object], dict[str, object]
     "its format": ({"container": "tar.zst.age"}, {}, {}, "what is said of the package"),
     "its keys": ({"recipients": ("age1x",)}, {}, {}, "what is said of the package"),
     "another endpoint": ({}, {"endpoint": "https://other.example.com"}, {}, "another destination"),
+    "another path": ({}, {"path": "/theirs"}, {}, "another destination"),
     "another operator": ({}, {"operator": "Somebody Else"}, {}, "another destination, or another operator"),
     "another region": ({}, {"region": "Ohio"}, {}, "another destination"),
     "another policy": ({}, {}, {"policy": Policy(digest="e" * 64)}, "the policy has changed"),

@@ -48,9 +48,9 @@ def test_it_is_found_by_name_and_by_any_url_of_it(text: str) -> None:
 
 def test_an_unknown_url_has_no_operator_and_no_notice_of_the_vendors() -> None:
     found = find_destination("https://clinic.pingcap.com.example.org/put?X-Signature=abc", Protocol.PUT)
-    assert found == Destination(
-        "https://clinic.pingcap.com.example.org", Protocol.PUT, "https://clinic.pingcap.com.example.org"
-    )
+    address = "https://clinic.pingcap.com.example.org/put"
+    assert found == Destination(address, Protocol.PUT, "https://clinic.pingcap.com.example.org", "/put")
+    assert found.address == address
     assert (found.operator, found.notice) == ("", "generic")
 
 
@@ -89,6 +89,20 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 )
 def test_an_origin_has_one_spelling(text: str, one: str) -> None:
     assert origin(text) == one
+
+
+def test_two_paths_of_one_origin_are_two_destinations(home: Path) -> None:
+    """A store is many people's: what is known of one bucket says nothing of the next."""
+    (home / "clinic").mkdir()
+    rows = "destinations:\n  ours: {endpoint: 'https://s3.example.com/ours/in/', protocol: s3, operator: Example}\n"
+    (home / "clinic" / "destinations.yaml").write_text(rows)
+    ours = find_destination("https://s3.example.com/ours/in/a.diag")
+    assert (ours.name, ours.endpoint, ours.path, ours.operator) == (
+        "ours", "https://s3.example.com", "/ours/in", "Example",
+    )  # fmt: skip
+    for other in ("/theirs", "/ours", "/ours/in2", ""):
+        found = find_destination(f"https://s3.example.com{other}")
+        assert (found.address, found.operator) == (f"https://s3.example.com{other}", "")
 
 
 OWN = """
@@ -136,6 +150,8 @@ def test_a_file_that_others_can_write_is_refused(home: Path) -> None:
         ("x: {endpoint: 'http://evil.example.com'}", "only https"),
         ("x: {endpoint: 'https://e.example.com', protocol: offline}", "protocol is 'offline'"),
         ("x: {endpoint: 'https://e.example.com', certificate: nonsense}", "there is no certificate in it"),
+        ("x: {endpoint: 'https://clinic.pingcap.com/other'}", "is known already"),
+        ("x: {endpoint: 'https://e.example.com/a?sig=1'}", "may hold a signature"),
         ("x: {operator: me}", "lacks 'endpoint'"),
         ("x: [1]", "must be a mapping"),
     ],

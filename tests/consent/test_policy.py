@@ -133,6 +133,14 @@ def test_each_rule_refuses_and_says_which(case: str, package: Package, destinati
         policy.require(package, destination)
 
 
+def test_a_destination_is_allowed_with_what_lies_below_it(package: Package, destination: Destination) -> None:
+    policy = Policy(destinations=("https://in.example.com/ours",))
+    policy.require(package, replace(destination, path="/ours/in"))
+    for path in ("", "/ours2", "/theirs"):
+        with pytest.raises(Refused, match="the destination"):
+            policy.require(package, replace(destination, path=path))
+
+
 def test_a_foreign_key_is_refused_however_many_of_ours_there_are(
     package: Package, destination: Destination
 ) -> None:

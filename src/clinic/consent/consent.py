@@ -19,7 +19,7 @@ class Consent:
     """Id of the bundle it was made from."""
 
     destination: str
-    """Endpoint of the destination."""
+    """Address of the destination: endpoint and path."""
 
     receipt: str
     """Id of the receipt that keeps the text shown and the answer."""
@@ -31,13 +31,16 @@ class Consent:
     """Timezone-aware; after it the same question is asked again."""
 
     def require(self, package: str, destination: str, now: datetime) -> None:
-        """Raise `Refused` unless it is for the package with this SHA-256 and this endpoint, not expired at `now`."""
+        """Raise `Refused` unless it is for the package with this SHA-256 and this address, not expired at `now`."""
         if package != self.package:
             raise Refused(
                 "the package is not the one that was agreed to", hint="answer for this one: clinic upload"
             )
         if destination != self.destination:
-            raise Refused(f"the consent is for {self.destination}, not for {destination}")
+            raise Refused(
+                f"the consent is for {self.destination}, not for {destination}",
+                hint="answer for this one: clinic upload",
+            )
         if now > self.expires:
             raise Refused(
                 f"the consent expired at {self.expires.isoformat()}", hint="clinic upload asks anew"

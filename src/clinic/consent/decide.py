@@ -212,7 +212,7 @@ def _disclosed(package: Package) -> Disclosed:
 
 def _parties(destination: Destination) -> Parties:
     return Parties(
-        destination.endpoint, destination.name, destination.protocol.value, destination.operator,
+        destination.address, destination.name, destination.protocol.value, destination.operator,
         destination.contact, destination.region, destination.processed, destination.retention, destination.terms,
     )  # fmt: skip
 

@@ -35,6 +35,9 @@ class Destination:
     endpoint: str
     """URL of its origin; empty for one that is carried by hand."""
 
+    path: str = ""
+    """What follows the origin: the bucket of an S3 store and what names there begin with, or where an API begins."""
+
     operator: str = ""
     """Who runs it; empty when nobody said, which is printed as OPERATOR UNKNOWN."""
 
@@ -67,3 +70,8 @@ class Destination:
 
     contact: str = ""
     """Whom to write to about it."""
+
+    @property
+    def address(self) -> str:
+        """Origin and path: what is shown, agreed to and compared. One origin can be many people's."""
+        return self.endpoint + self.path

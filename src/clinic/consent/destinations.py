@@ -10,7 +10,7 @@ from typing import Any, cast
 from clinic import home
 from clinic.bundle.package import Package
 from clinic.consent.destination import Destination, Protocol
-from clinic.consent.origin import origin
+from clinic.consent.origin import is_within, place
 from clinic.errors import Refused, UsageError
 from clinic.formats.certificate import CertificateFacts, read_certificate
 from clinic.units import human_size, parse_size
@@ -46,12 +46,13 @@ def find_destination(text: str, protocol: Protocol = Protocol.CLINIC) -> Destina
             hint=f"known are {names}; or name a URL, or add it to {home.config_dir() / NAME}",
         )
     try:
-        endpoint = origin(text)
+        endpoint, path = place(text)
     except ValueError as error:
         raise UsageError(
-            f"that destination can't be used: {error}", hint="name it as https://HOST"
+            f"that destination can't be used: {error}", hint="name it as https://HOST, or https://HOST/PATH"
         ) from error
-    return next((one for one in known if one.endpoint == endpoint), Destination(endpoint, protocol, endpoint))
+    unknown = Destination(endpoint + path, protocol, endpoint, path)
+    return next((one for one in known if is_within(unknown.address, one.address)), unknown)
 
 
 def known_destinations() -> tuple[Destination, ...]:
@@ -101,18 +102,24 @@ def _read(mistakes: Mistakes, where: tuple[str, str], value: object) -> Destinat
     data = mistakes.mapping(where, value, _KEYS, ("endpoint",))
     protocols = [one.value for one in Protocol if one is not Protocol.OFFLINE]
     protocol = mistakes.choice((*where, "protocol"), data.get("protocol", "clinic"), protocols)
-    endpoint = mistakes.parsed((*where, "endpoint"), data.get("endpoint", ""), origin)
+    endpoint = mistakes.parsed((*where, "endpoint"), data.get("endpoint", ""), _place)
     container = mistakes.choice((*where, "container"), data.get("container", "tar.zst"), _CONTAINERS)
     notice = mistakes.choice((*where, "notice"), data.get("notice", "generic"), ("generic", VENDOR))
     certificate = str(data.get("certificate", ""))
     if certificate:
         mistakes.parsed((*where, "certificate"), certificate, read_certificate)
-    if None in (protocol, endpoint, container, notice):
+    if protocol is None or endpoint is None or container is None or notice is None:
         return None
     return Destination(
-        where[1], Protocol(protocol), endpoint or "", notice=notice or "", container=container or "",
+        where[1], Protocol(protocol), *endpoint, notice=notice, container=container,
         certificate=certificate, **_rest(mistakes, where, data),
     )  # fmt: skip
+
+
+def _place(text: str) -> tuple[str, str]:
+    if "?" in text:
+        raise ValueError("a URL with a query may hold a signature, which is in no file")
+    return place(text)
 
 
 def _rest(mistakes: Mistakes, where: tuple[str, str], data: dict[str, Any]) -> dict[str, Any]:
@@ -130,8 +137,8 @@ def _require_own(
     """What a file that somebody wrote may not say: the vendor's name and words are for the vendor's endpoints."""
     if any(made.name == one.name for one in before):
         mistakes.add(where, f"there is a destination {made.name!r} already")
-    if any(made.endpoint == one.endpoint for one in before):
-        mistakes.add((*where, "endpoint"), f"{made.endpoint} is known already, and what is known of it stays")
+    if any(is_within(made.address, one.address) for one in before):
+        mistakes.add((*where, "endpoint"), f"{made.address} is known already, and what is known of it stays")
     if made.notice == VENDOR or VENDOR in made.operator.lower():
         mistakes.add(where, "PingCAP's name and notice are for PingCAP's own endpoints")
 

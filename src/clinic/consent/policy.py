@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clinic.bundle.package import Package
 from clinic.consent.destination import Destination
-from clinic.consent.origin import origin
+from clinic.consent.origin import is_within, place
 from clinic.errors import Refused
 from clinic.home import require_trusted
 from clinic.kinds import Category
@@ -32,7 +32,7 @@ class Policy:
     """SHA-256 of the file, hexadecimal; empty where there is none."""
 
     destinations: tuple[str, ...] | None = None
-    """Endpoints that packages may go to; None for any."""
+    """Addresses that packages may go to, and below; None for any."""
 
     recipients: tuple[str, ...] | None = None
     """Keys that packages may be encrypted to, at least one of them; None for any or none."""
@@ -66,9 +66,10 @@ class Policy:
             )
 
     def _about_destination(self, destination: Destination) -> list[str]:
-        if self.destinations is None or destination.endpoint in self.destinations:
+        address = destination.address
+        if self.destinations is None or any(is_within(address, one) for one in self.destinations):
             return []
-        return [f"the destination {destination.endpoint} is not one of {', '.join(self.destinations)}"]
+        return [f"the destination {address} is not one of {', '.join(self.destinations)}"]
 
     def _about_package(self, package: Package) -> list[str]:
         found: list[str] = []
@@ -118,7 +119,7 @@ def parse_policy(path: Path) -> Policy:
     lists = {
         key: mistakes.strings((key,), data[key]) for key in ("destinations", "recipients", "plug_ins") if key in data
     }  # fmt: skip
-    origins = [mistakes.parsed(("destinations",), one, origin) for one in lists.get("destinations", ())]
+    places = [mistakes.parsed(("destinations",), one, place) for one in lists.get("destinations", ())]
     never = mistakes.strings(("never",), data.get("never", []))
     for category in never:
         mistakes.choice(("never",), category, _CATEGORIES)
@@ -126,7 +127,7 @@ def parse_policy(path: Path) -> Policy:
     largest = mistakes.parsed(("largest",), data["largest"], parse_size) if "largest" in data else None
     mistakes.raise_any()
     return Policy(
-        destinations=tuple(one for one in origins if one) if "destinations" in data else None,
+        destinations=tuple("".join(one) for one in places if one) if "destinations" in data else None,
         recipients=lists.get("recipients"), privacy=level, never=never, largest=largest,
         plug_ins=lists.get("plug_ins"),
     )  # fmt: skip

@@ -113,7 +113,7 @@ class Parties:
     """To whom, where, for how long. Empty where nobody said."""
 
     destination: str
-    """Endpoint."""
+    """Address: endpoint and path."""
 
     name: str
     """What `--to` calls it."""

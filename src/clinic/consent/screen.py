@@ -110,7 +110,7 @@ class _Screen:
         start, end = self._told(package.start), self._told(package.end)
         yield from self._labelled("window", self._say("window_line", start=start, end=end))
         yield from self._labelled("case", plain(package.case) or self._words["none"])
-        where = {"endpoint": destination.endpoint, "name": destination.name}
+        where = {"endpoint": destination.address, "name": destination.name}
         yield from self._labelled("destination", self._say("destination_line", **where))
         yield from self._labelled(
             "operator", plain(destination.operator) or self._words["operator_unknown_line"]

@@ -41,7 +41,8 @@ AGE = replace(
     leaks=LeakResult("2026-11-25T12:20:00Z", "7", 2, ("10.0.1.5/tidb.log.zst",)),
 )  # fmt: skip
 SUPPORT = Destination(
-    "support", Protocol.CLINIC, "https://in.example.com", "Example Support Ltd", "Frankfurt", "Frankfurt alone",
+    "support", Protocol.CLINIC, "https://in.example.com", operator="Example Support Ltd",
+    region="Frankfurt", processed="Frankfurt alone",
     container="tar.zst.age", recipients=("age1theirs",), retention="30 days", contact="data@example.com",
     terms="https://example.com/privacy",
 )  # fmt: skip
