@@ -171,3 +171,11 @@ def reset(peer: Peer) -> None:
     """Break the connection off."""
     peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.connection.close()
+
+
+def no_read(peer: Peer, path: bytes, answer: requests.Response) -> bool:
+    """A proxy that lets no POST through."""
+    if b"/api/v1/read" in path:
+        peer.answer(b"", status="405 Method Not Allowed")
+        return True
+    return False

@@ -15,6 +15,7 @@ from tests.source.realproms import (
     WINDOW,
     Change,
     Truth,
+    no_read,
     passed_on,
     prometheus,
     proxy,
@@ -152,14 +153,6 @@ def test_limits_of_a_server_cost_no_sample(data: Path, wanted: Truth, flags: lis
         files, error = take(port)
     assert error is None
     assert samples(files) == expected(wanted, stale=True)
-
-
-def no_read(peer: Peer, path: bytes, answer: requests.Response) -> bool:
-    """A proxy that lets no POST through."""
-    if b"/api/v1/read" in path:
-        peer.answer(b"", status="405 Method Not Allowed")
-        return True
-    return False
 
 
 @pytest.mark.parametrize("limit", [3000, 100, 10])

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from clinic.client.address import Address
 from clinic.errors import ItemError
 from clinic.source.base import Doors, Estimate, Part, Source
+from clinic.source.promestimate import estimate
 from clinic.source.promserver import PromServer
-from clinic.source.promtaking import BYTES_A_CHUNK, BYTES_A_SAMPLE, BYTES_A_SERIES, SAMPLES_A_CHUNK, Taking
+from clinic.source.promtaking import Taking
 from clinic.source.promwish import Wish
 from clinic.source.server import called
 
@@ -47,10 +48,9 @@ class Samples(Wish, Source):
         return STALL
 
     def plan(self, doors: Doors) -> Estimate:
-        """Counted from what the scrapes brought in the window and how many bytes its samples have in its own blocks."""
+        """Its series in the window, counted, times what some of them have, read."""
         try:
-            talk = PromServer(self.server, doors)
-            size = _estimate(talk, doors.window.seconds)
+            size = estimate(PromServer(self.server, doors), self)
         except ItemError as error:
             return Estimate(None, impossible=error)
         return Estimate(size if self.room is None or size is None else min(size, self.room))
@@ -61,14 +61,3 @@ class Samples(Wish, Source):
     def narrow(self, size: int) -> Source:
         """The first metrics that go into `size`."""
         return replace(self, room=size if self.room is None else min(size, self.room))
-
-
-def _estimate(talk: PromServer, seconds: float) -> int | None:
-    span = f"{max(1, round(seconds))}s"
-    samples = talk.value(f"sum(sum_over_time(scrape_samples_post_metric_relabeling[{span}]))")
-    series = talk.value(f"sum(max_over_time(scrape_samples_post_metric_relabeling[{span}]))")
-    if samples is None or series is None:
-        return None
-    each = talk.health().chunk_bytes or BYTES_A_SAMPLE
-    chunks = max(samples / SAMPLES_A_CHUNK, series)
-    return int(samples * each + chunks * BYTES_A_CHUNK + series * BYTES_A_SERIES)

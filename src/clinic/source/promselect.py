@@ -79,7 +79,7 @@ class Selecting:
                 return
             one = waiting.pop(0)
             try:
-                found = self._asked(one)
+                found = ask(self._talk, one)
             except (Retryable, Failed, Partial, Skip, TimedOut) as error:
                 self._doors.deadline.check()
                 waiting[:0] = self._instead(one, error, patience)
@@ -128,27 +128,29 @@ class Selecting:
             self._told.miss(one.names, error)
         return smaller
 
-    def _asked(self, one: Piece) -> list[bytes]:
-        end = f"{one.end / 1000:.3f}"
-        if one.step:
-            query = [("query", one.selector), ("start", f"{one.start / 1000:.3f}"), ("end", end)]
-            body = self._talk.fetch(f"{QUERY}_range", [*query, ("step", f"{one.step / 1000:.3f}")], ANSWER)
-        else:
-            body = self._talk.fetch(QUERY, [("query", one.range_selector), ("time", end)], ANSWER)
-        try:
-            found = cast("dict[str, Any]", json.loads(body))
-            results = cast("list[dict[str, Any]]", found["data"]["result"])
-            lines = [_line(each, one.start) for each in results]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Failed(Reason.BAD_ANSWER, f"an answer that holds no series: {error}") from error
-        return [line for line in lines if line]
-
     def _note(self, line: bytes, name: str, way: str) -> None:
         row = json.loads(line)
         moments = cast("list[int]", row["timestamps"])
         series = hash(json.dumps(row["metric"], sort_keys=True))
         self._told.add(name, series, 1, len(moments), moments[0], moments[-1], way=way)
         self._check.add(name, moments)
+
+
+def ask(talk: PromServer, one: Piece) -> list[bytes]:
+    """A line for each series of the piece. Raises as `PromServer.fetch` does, `Failed` for what is no answer."""
+    end = f"{one.end / 1000:.3f}"
+    if one.step:
+        query = [("query", one.selector), ("start", f"{one.start / 1000:.3f}"), ("end", end)]
+        body = talk.fetch(f"{QUERY}_range", [*query, ("step", f"{one.step / 1000:.3f}")], ANSWER)
+    else:
+        body = talk.fetch(QUERY, [("query", one.range_selector), ("time", end)], ANSWER)
+    try:
+        found = cast("dict[str, Any]", json.loads(body))
+        results = cast("list[dict[str, Any]]", found["data"]["result"])
+        lines = [_line(each, one.start) for each in results]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed(Reason.BAD_ANSWER, f"an answer that holds no series: {error}") from error
+    return [line for line in lines if line]
 
 
 def _line(one: dict[str, Any], start: int) -> bytes:

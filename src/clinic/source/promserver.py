@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -58,9 +58,6 @@ class Health:
     seconds: float
     """How long it took to say so."""
 
-    chunk_bytes: float = 0.0
-    """Bytes of a sample in its compacted chunks; 0 when it has compacted none."""
-
 
 class PromServer:
     """One server, asked within one attempt at an item."""
@@ -93,9 +90,13 @@ class PromServer:
     def _ran(self, what: str, outcome: str, started: float) -> None:
         self._doors.ran(Ran("http", what, self.where, self._web.user, outcome, time.monotonic() - started))
 
-    def piece(self, names: Sequence[str], matches: Sequence[LabelMatch] = ()) -> Piece:
+    def piece(self, names: Sequence[str], matches: Sequence[LabelMatch] = (), step: int = 0) -> Piece:
         """All of these metrics in the whole window."""
-        return Piece(tuple(names), self.start, self.end, tuple(matches))
+        return Piece(tuple(names), self.start, self.end, tuple(matches), step)
+
+    def counts(self, matches: Sequence[LabelMatch]) -> dict[str, int]:
+        """Series by metric as far as they were counted in this run: the plan's counting need not be done again."""
+        return self._doors.shared(("series of", self.where, tuple(matches)), dict[str, int])
 
     # -- what it has
 
@@ -121,13 +122,11 @@ class PromServer:
         numbers = {
             name: float(value)
             for name, value in _NUMBER.findall(data)
-            if name.startswith((b"process_resident", b"go_memstats", b"prometheus_tsdb_compaction"))
+            if name.startswith((b"process_resident", b"go_memstats"))
         }
-        samples = numbers.get(b"prometheus_tsdb_compaction_chunk_samples_sum", 0.0)
-        size = numbers.get(b"prometheus_tsdb_compaction_chunk_size_bytes_sum", 0.0)
         heap = next((int(numbers[name]) for name in _HEAP if name in numbers), 0)
         goal = int(numbers.get(b"go_memstats_next_gc_bytes", 0.0))
-        return Health(heap, goal, time.monotonic() - began, size / samples if samples else 0.0)
+        return Health(heap, goal, time.monotonic() - began)
 
     def counted(self, piece: Piece) -> Counter[str]:
         """How many series each metric of the piece has, by the server's own list, which is read as it comes."""
@@ -177,7 +176,7 @@ class PromServer:
 
     # -- its samples
 
-    def frames(self, piece: Piece) -> Iterator[Frame]:
+    def frames(self, piece: Piece) -> Generator[Frame, None, None]:
         """The frames of all series of the piece, checked, as they came.
 
         Raises `Skip` where the server has no remote read in chunks, `Retryable` where it broke off or sent a frame

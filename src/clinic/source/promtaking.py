@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut
 from clinic.formats.readframes import BadFrame, Frame, frame, outlines, without
@@ -12,6 +11,7 @@ from clinic.outcome import Reason
 from clinic.source.base import Doors, Part, Ran
 from clinic.source.promcare import THRESHOLDS, Care
 from clinic.source.promcheck import Checking
+from clinic.source.promestimate import batches
 from clinic.source.prompiece import Piece
 from clinic.source.promselect import Selecting, downsampled
 from clinic.source.promserver import READ, PromServer
@@ -31,9 +31,6 @@ HOLD = 2 * GROUP
 
 FIRST_GROUP, LARGEST_GROUP = 4, 100
 """Metrics asked for at once: in the beginning, and once it is known how much they come to."""
-
-LONGEST_NAMES = 3000
-"""Characters of the names in one question: proxies take URLs of some thousands."""
 
 BYTES_A_SAMPLE = 1.8
 """Of chunks, where nothing is known yet."""
@@ -56,7 +53,8 @@ class Taking:
         self._doors = doors
         self._talk = PromServer(wish.server, doors)
         self._care = Care(self._talk, doors)
-        self._told = Told()
+        self._known = self._talk.counts(wish.labels)
+        self._told = Told(self._known)
         self._check = Checking(self._talk, self._told, wish, ())
         self._taken = self._series = 0
         self._at_once = FIRST_GROUP
@@ -99,25 +97,19 @@ class Taking:
             group = self._group(left)
             del left[: len(group)]
             before, series = self._taken, self._series
-            piece = self._talk.piece(group, self._wish.labels)
+            piece = self._talk.piece(group, self._wish.labels, self._wish.step)
             if self._way == CHUNKS:
                 yield from self._piece(piece, {}, Patience())
             else:
-                self._put_off(replace(piece, step=self._wish.step), self._way)
+                self._put_off(piece, self._way)
             self._adapt(len(group), self._taken - before, self._series - series)
             self._check.whole(name for name in group if name not in self._late)
 
     def _group(self, left: Sequence[str]) -> list[str]:
         """The next metrics, together no more than a request should give by the server's own count of their series."""
-        group: list[str] = []
-        size = 0
-        for name in left[: self._at_once]:
-            size += len(name) + 1
-            if group and size > LONGEST_NAMES:
-                break
-            group.append(name)
-        self._count([name for name in group if self._told.known(name) is None])
-        bytes_of = [self._each * (self._told.known(name) or 0) for name in group]
+        group = next(batches(left[: self._at_once]))
+        self._count([name for name in group if name not in self._known])
+        bytes_of = [self._each * self._known.get(name, 0) for name in group]
         while len(group) > 1 and sum(bytes_of[: len(group)]) > GROUP:
             group.pop()
         return group
@@ -127,7 +119,7 @@ class Taking:
             return
         try:
             counted = self._talk.counted(self._talk.piece(names, self._wish.labels))
-            self._told.listed({name: counted[name] for name in names})
+            self._known.update({name: counted[name] for name in names})
         except (Skip, Failed, Retryable, Partial, TimedOut) as error:
             self._doors.deadline.check()
             self._uncounted = error.message

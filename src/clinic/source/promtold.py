@@ -31,9 +31,10 @@ class _Told:
 class Told:
     """Of all metrics of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, listed: Mapping[str, int]) -> None:
+        """`listed`: how many series the server says that each metric has, as far as it was asked; it may grow."""
         self._told: dict[str, _Told] = {}
-        self._listed: dict[str, int] = {}
+        self._listed = listed
         self.missing: dict[str, str] = {}
         """Metrics that are not here, or not whole, and why."""
         self._problem: ItemError | None = None
@@ -55,10 +56,6 @@ class Told:
         told.chunks += chunks
         told.start = min(told.start, start) if told.start else start
         told.end = max(told.end, end)
-
-    def listed(self, counts: Mapping[str, int]) -> None:
-        """How many series the server says that these metrics have."""
-        self._listed.update(counts)
 
     def known(self, name: str) -> int | None:
         """How many series the server said that it has; None where it was not asked."""
