@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 from typing import Any, cast
@@ -10,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
 from clinic.client.address import Address
@@ -18,6 +20,10 @@ from clinic.deadline import Deadline
 
 KEPT = 2
 """Idle connections that are kept: as many as the engine asks one server at once."""
+
+
+BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
+"""What requests, urllib3 and http.client raise for a broken exchange."""
 
 
 class _Now(threading.local):

@@ -350,10 +350,7 @@ def _beginning(answer: Answer) -> bytes:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What requests, urllib3 and http.client raise for a broken exchange."""
-    from http.client import HTTPException
+    """What a broken exchange raises."""
+    from clinic.client.adapter import BROKEN
 
-    from requests import RequestException
-    from urllib3.exceptions import HTTPError
-
-    return (RequestException, HTTPError, HTTPException, OSError, ValueError)
+    return BROKEN

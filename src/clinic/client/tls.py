@@ -23,7 +23,8 @@ class Tls:
     """The files of one cluster. Frozen and free of I/O until a context is made."""
 
     ca: Path | None = None
-    """Certificates of the CAs that are trusted, and no others; the system's when None."""
+    """Certificates of the CAs that are trusted, and no others: a file, or a directory as OpenSSL reads one.
+    The system's when None."""
 
     cert: Path | None = None
     """Our certificate, where servers demand one."""
@@ -39,7 +40,10 @@ class Tls:
         import ssl
 
         try:
-            made = ssl.create_default_context(cafile=self.ca)
+            directory = self.ca is not None and self.ca.is_dir()
+            made = ssl.create_default_context(
+                cafile=None if directory else self.ca, capath=self.ca if directory else None
+            )
         except (OSError, ValueError) as error:
             raise _unusable(self.ca, "CA certificates", error) from error
         # From 3.13 Python is stricter than OpenSSL about old fields of a CA; the same file must do everywhere.

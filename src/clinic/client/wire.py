@@ -39,14 +39,14 @@ _Where = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _Resolved = tuple[socket.AddressFamily, _Where]
 
 
-def dial(address: Address, deadline: Deadline) -> socket.socket:
-    """A connected, blocking socket. Raises `Retryable`, `Failed`, or what `deadline` does."""
+def dial(address: Address, deadline: Deadline, seconds: float = CONNECT_SECONDS) -> socket.socket:
+    """A connected, blocking socket, within `seconds`. Raises `Retryable`, `Failed`, or what `deadline` does."""
     last: ItemError = Failed(Reason.UNREACHABLE, f"{address.host} has no address")
     for family, where in _resolve(address, deadline):
         try:
-            return _connect(family, where, deadline)
+            return _connect(family, where, deadline, seconds)
         except TimeoutError:
-            text = f"no answer from {address} within {CONNECT_SECONDS:g} s"
+            text = f"no answer from {address} within {seconds:g} s"
             last = Retryable(
                 Reason.UNREACHABLE, text, fix="check that the host is up and that no firewall is between"
             )
@@ -55,13 +55,15 @@ def dial(address: Address, deadline: Deadline) -> socket.socket:
     raise last
 
 
-def _connect(family: socket.AddressFamily, where: _Where, deadline: Deadline) -> socket.socket:
+def _connect(
+    family: socket.AddressFamily, where: _Where, deadline: Deadline, seconds: float
+) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)
         with suppress(BlockingIOError):
             made.connect(where)
-        _await(made, deadline)
+        _await(made, deadline, seconds)
         error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, errno.errorcode.get(error, ""))
@@ -73,8 +75,8 @@ def _connect(family: socket.AddressFamily, where: _Where, deadline: Deadline) ->
     return made
 
 
-def _await(connecting: socket.socket, deadline: Deadline) -> None:
-    until = time.monotonic() + CONNECT_SECONDS
+def _await(connecting: socket.socket, deadline: Deadline, seconds: float) -> None:
+    until = time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
         selector.register(connecting, selectors.EVENT_WRITE)
         while not selector.select(deadline.wait()):
@@ -199,8 +201,10 @@ def _shut(connection: socket.socket) -> None:
 class Reach:
     """How one server was reached so far, so that a dead one is not waited for by one item after the other."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, seconds: float = CONNECT_SECONDS) -> None:
+        """`seconds` is what a connection may take."""
         self.address = address
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._failures = 0
         self._silences = 0
@@ -214,7 +218,7 @@ class Reach:
     def dialled(self, address: Address, deadline: Deadline) -> socket.socket:
         """The same through another address: a proxy's."""
         with self.connecting():
-            return dial(address, deadline)
+            return dial(address, deadline, self._seconds)
 
     @contextmanager
     def connecting(self) -> Generator[None, None, None]:

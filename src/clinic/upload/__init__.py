@@ -1,0 +1,1 @@
+"""Sends a package to the destination that a person agreed to: the only code that sends one anywhere."""
