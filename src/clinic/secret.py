@@ -30,7 +30,7 @@ kafka key kubernetes leader level lightning linux local localhost lock log login
 memory metric metrics mode monitor monitoring mysql name native never node none normal null nullable off
 open operator owner pass passphrase passw0rd passwd password peer permission ping plain port postgres prod
 production prometheus proxy public pump read readonly redacted redis region replica replication required
-role root rule running scheduler schema secret select server service session shop show slave slow sql ssl
+role root rule running scheduler schema secret select server service session show slave slow sql ssl
 stable staging start status stop storage store string super sync sysbench system table task temp test
 test1 test123 testing testuser text ticdc tidb tidbadmin tiflash tikv time tiproxy tispark tiup tls tmp
 token true type undefined unknown update user username utf8 value version warn warning worker write yes

@@ -9,7 +9,9 @@ import pytest
 from clinic.formats.readframes import crc32c, frame
 from clinic.kinds import Content
 from clinic.redact import Redactor, rewrite_learned
-from clinic.secret import SecretRegister
+from clinic.redact.privacy import Level, Privacy
+from clinic.redact.pseudonyms import Pseudonyms
+from clinic.secret import Secret, SecretRegister
 
 # A chunk of samples that holds what looks like a secret: it is none.
 CHUNK = b"\x08\x80\x01\x10\x80\x02\x18\x01\x22\x20" + b"password=AKIAIOSFODNN7EXAMPLE..." + b""
@@ -115,3 +117,24 @@ def test_after_a_gap_nothing_passes(redactor: Redactor) -> None:
     out = stream.feed(good + good[:9]) + stream.gap(1) + stream.feed(good) + stream.finish()
     assert out == good + b"*" * (9 + len(good))
     assert dict(stream.counts) == {"failed_closed": 1}
+
+
+def test_labels_join_with_everything_else_under_their_pseudonyms() -> None:
+    """A name is known by its label, however short; samples and what names nobody stay."""
+    privacy = Privacy(Level.STRICT, Pseudonyms(Secret("5a" * 32)))
+    name = privacy.pseudonyms.name
+    data = _frame(
+        {"__name__": "up", "instance": "h1:9100", "job": "tikv", "db": "kv"},
+        {"__name__": "qps", "instance": "10.0.0.1:10080", "db": "ship", "type": "h1"},
+    )
+    seen, counts = _through(data, Redactor(SecretRegister(), privacy=privacy))
+    assert seen == _frame(
+        {"__name__": "up", "instance": f"{name('host', 'h1')}:9100", "job": "tikv", "db": "kv"},
+        {
+            "__name__": "qps",
+            "instance": f"{privacy.pseudonyms.address('10.0.0.1')}:10080",
+            "db": name("db", "ship"),
+            "type": "h1",
+        },
+    )
+    assert sum(counts.values()) > 0

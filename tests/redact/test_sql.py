@@ -52,3 +52,22 @@ def _line(text: str) -> str:
 )
 def test_values_go(text: str, clean: str) -> None:
     assert _line(text) == clean
+
+
+def _lines(text: str) -> str:
+    return SqlStage(None, lambda: None).lines(text.encode()).decode()
+
+
+def test_a_statement_goes_on_over_lines_and_prose_does_not() -> None:
+    assert (
+        _lines("select *\nfrom t\nwhere a = 5;\nread 7 rows\n")
+        == "select *\nfrom t\nwhere a = ?;\nread 7 rows\n"
+    )
+    assert (
+        _lines("where it is, nobody knows:\n7 of 9 files\n") == "where it is, nobody knows:\n7 of 9 files\n"
+    )
+    assert _lines("select 1\n\n7 of 9 files\n") == "select ?\n\n7 of 9 files\n"
+    assert (
+        _lines('[2026/1] [sql="select 1\n[2026/11/25] [n=7]\n')
+        == '[2026/1] [sql="select ?\n[2026/11/25] [n=7]\n'
+    )

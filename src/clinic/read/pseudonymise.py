@@ -22,7 +22,8 @@ from clinic.read.privacypage import LEVEL, LITERALS, privacy_page
 from clinic.read.privatemap import PrivateMap
 from clinic.read.summary import summarize
 from clinic.redact import Redactor, RuleSet
-from clinic.redact.privacy import Level, Names, Privacy, learn_names, note
+from clinic.redact.learning import is_of_names, learn_file, learn_names, learner, note
+from clinic.redact.privacy import Level, Names, Privacy
 from clinic.redact.pseudonyms import Pseudonyms
 from clinic.secret import SecretRegister
 from clinic.units import GIB, MIB
@@ -89,20 +90,30 @@ def names_of(opened: Opened, level: Level) -> Names:
         note(found, "host", record.entry.host)
         if record.entry.content != Content.OPAQUE:
             for file in record.files:
-                _learn_from(opened, file, found, level)
+                _learn_from(opened, file, Content(record.entry.content), found, level)
     return Names(found)
 
 
-def _learn_from(opened: Opened, file: FileEntry, found: dict[str, str], level: Level) -> None:
+def _learn_from(
+    opened: Opened, file: FileEntry, content: Content, found: dict[str, str], level: Level
+) -> None:
+    if is_of_names(file.path):
+        with opened.member(file.path) as stream:
+            learn_file(file.path, stream.read(MIB), found)
     rest = b""
+    stage = learner(content, found, level)
     with opened.member(file.path) as stream:
         while data := stream.read(MIB):
+            if stage is not None:
+                stage.feed(data)
             data, rest = rest + data, b""
             cut = data.rfind(b"\n") + 1
             if cut and len(data) - cut < MIB:
                 data, rest = data[:cut], data[cut:]
             learn_names(data, found, level)
     learn_names(rest, found, level)
+    if stage is not None:
+        stage.finish()
 
 
 class _Copy:
@@ -184,6 +195,6 @@ class _Copy:
         part = item.part(self._privacy.path(name))
         with self._opened.member(file.path) as stream:
             while data := stream.read(MIB):
-                part.write(data)
+                part.write(self._privacy.words(data) if is_of_names(file.path) else data)
                 self._progress.moved(entry.path, len(data))
         part.finish(reason=file.reason, message=file.message)

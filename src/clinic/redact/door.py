@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 from clinic.kinds import Content
@@ -121,7 +121,9 @@ class Redactor:
         tally = Tally(learn=self._learn if learn else None)
         if content is Content.FRAMES:
             frames = FramesStage(
-                lambda label: self._private(self._whole(label, Content.TEXT, tally), tally), tally
+                lambda label: self._private(self._whole(label, Content.TEXT, tally), tally),
+                tally,
+                renamed=None if self._privacy is None else partial(self._privacy.cell, tally=tally),
             )
             return RedactStream([frames], tally.counts)
         stages: list[Stage] = [LearnedStage(self._register, tally.counts, content)]
@@ -136,6 +138,8 @@ class Redactor:
         if learn:
             # What was learned at the end of a block is masked at its beginning too.
             stages.append(LearnedStage(self._register, tally.counts, content))
+        if self._privacy is not None and content is Content.CSV:
+            stages.append(self._privacy.table(tally))
         if self._privacy is not None and content is not Content.OPAQUE:
             stages.append(self._privacy.stage(tally, content))
         return RedactStream(stages, tally.counts)

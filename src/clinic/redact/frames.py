@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from clinic.formats.protobuf import BYTES, BadMessage, field, fields
 from clinic.formats.readframes import BadFrame, Frame, Splitter, frame, label_pairs
+from clinic.redact.columns import KIND_OF
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.scanner import FAILED_CLOSED, Tally
 from clinic.redact.separated import RULE
@@ -34,8 +35,19 @@ def _mapped(message: bytes, tag: int, change: Callable[[bytes], bytes]) -> bytes
 class FramesStage:
     """Redacts the labels of a stream of frames. From where it is no frame any more, nothing passes."""
 
-    def __init__(self, text: Callable[[bytes], bytes], tally: Tally, *, names: bool = True) -> None:
-        """`text` redacts a whole small text; `names`: whether a label's name may say that its value is a secret."""
+    def __init__(
+        self,
+        text: Callable[[bytes], bytes],
+        tally: Tally,
+        *,
+        names: bool = True,
+        renamed: Callable[[str, bytes], bytes] | None = None,
+    ) -> None:
+        """`text` redacts a whole small text; `names`: whether a label's name may say that its value is a secret.
+
+        `renamed` replaces a value that its label's name says is a name of this kind.
+        """
+        self._renamed = renamed
         self._text = text
         self._kind_of: Callable[[bytes], Kind | None] = kind_of if names else lambda name: None
         self._tally = tally
@@ -96,7 +108,7 @@ class FramesStage:
 
     def _is_plain(self, name: bytes) -> bool:
         """Whether the name of a label says nothing of a secret."""
-        if self._kind_of(name) is not None:
+        if self._kind_of(name) is not None or (self._renamed is not None and name.lower() in KIND_OF):
             return False
         self._plain.add(name)
         return True
@@ -105,9 +117,12 @@ class FramesStage:
         return _mapped(series, _LABEL, self._labelled)
 
     def _labelled(self, label: bytes) -> bytes:
-        kind = self._kind_of(_label(label)[0])
+        name = _label(label)[0]
+        kind = self._kind_of(name)
 
         def masked(value: bytes) -> bytes:
+            if self._renamed is not None and name.lower() in KIND_OF:
+                value = self._renamed(KIND_OF[name.lower()], value)
             if kind is None or not is_secret(kind, value, Where.STRUCTURE):
                 return self._text(value)
             if value != MASK:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import enum
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clinic.kinds import Content
+from clinic.redact.columns import NamesInTable
 from clinic.redact.pattern import Match, Pattern, quote
 from clinic.redact.pseudonyms import OURS, Pseudonyms
 from clinic.redact.scanner import FAILED_CLOSED, Tally, marker
 from clinic.redact.sql import SqlStage
+from clinic.redact.vocabulary import OWN_NAMES
 from clinic.secret import SHORTEST, maskable
 from clinic.units import MIB
 
@@ -41,7 +42,7 @@ LONGEST_NAME = 256
 """Characters of a name that are remembered: a longer one is replaced each time anew."""
 
 _KEYS = {
-    "host": "host|hostname|host_name|nodename|client_host|server_host",
+    "host": "host|hostname|host_name|nodename|client_host|server_host|instance",
     "user": "user|username|user_name|conn_user|sample_user|user_create",
     "db": "db|database|schema|db_name|dbname|schema_name|table_schema|db-name|Schema_name",
     "table": "table|table_name|tablename|tbl_name|tblname|table-name|Table_names",
@@ -49,23 +50,22 @@ _KEYS = {
     "index": "index_name|idx_name|key_name|Index_names",
 }
 _VALUE = r"[\w.\-+$*@\x80-\xff]+"
-_SEPARATOR = r'(?:\\?"?\s*[:=]\s*\[?\\?"?\'?)'
+_SEPARATOR = r'(?:\\?"{0,2}\s*[:=]\s*\[?\\?"{0,2}\'?)'
 # In prose a colon and a space stand before any word: what is learned for everything else has a surer sign.
-_SURE = r'(?:\\?"\s*:\s*\\?"|\s*=\s*\\?["\']?|:["\'])'
-_KEEP = frozenset(
-    b"localhost true false null none unknown default control machine n/a nil any all yes no information_schema performance_schema "
+SURE = r'(?:\\?"\s*:\s*\\?"|\s*=\s*\\?["\']?|:["\'])'
+KEEP = frozenset(
+    b"localhost true false null none unknown default control machine version kv raft n/a nil any all yes no information_schema performance_schema "
     b"metrics_schema mysql".split()
 )
-# Hosts that stand in everybody's comments and documentation links.
-_PUBLIC = (
-    ".debian.org",
-    ".kernel.org",
-    ".mariadb.com",
-    "mariadb.com",
-    "lwn.net",
-    ".pingcap.com",
-    "github.com",
-    ".ubuntu.com",
+# Hosts that stand in everybody's comments, documentation links and default settings.
+_PUBLIC = frozenset(
+    "debian.org kernel.org mariadb.com lwn.net pingcap.com github.com ubuntu.com golang.org prometheus.io grafana.com "
+    "opsgenie.com pagerduty.com victorops.com telegram.org weixin.qq.com webexapis.com pushover.net w3.org".split()
+)
+# An instance that is called as its component is: what it is, not who it is.
+COMPONENTS = frozenset(
+    "tidb pd tikv tiflash ticdc cdc tiproxy tso scheduling prometheus alertmanager grafana ng-monitoring node_exporter "
+    "blackbox_exporter dm-master dm-worker mariadb mysql etcd".split()
 )
 _ADDRESS = r"[\w.\-]*[A-Za-z_][\w.\-]*"
 
@@ -120,6 +120,52 @@ class Privacy:
             tally.counts["sql-literal"] += 1
 
         return SqlStage(self._identifier if self.level is Level.STRICT else None, count)
+
+    def table(self, tally: Tally) -> NamesInTable:
+        """What replaces names under the headings of a table."""
+        sql = self.sql(tally)
+
+        def text(cell: bytes) -> bytes:
+            # A statement ends with its cell, wherever it stands in it.
+            return self.sql(tally).lines(cell) if sql.is_needed(cell) else cell
+
+        return NamesInTable(
+            tally, lambda kind, cell: self.cell(kind, cell, tally), text if self.literals else None
+        )
+
+    def cell(self, kind: str, cell: bytes, tally: Tally | None = None) -> bytes:
+        """A value that its heading or its label says is a name, or a list of names, with addresses and ports."""
+        if kind not in self._kinds and not (kind == "key" and self.level is Level.STRICT):
+            return cell
+
+        def renamed(match: re.Match[str]) -> str:
+            return self._word(kind, match)
+
+        text = cell.decode("utf-8", "surrogateescape")
+        new = PART.sub(renamed, text)
+        if new != text and tally is not None:
+            tally.counts[f"privacy-{self.level}"] += 1
+        return new.encode("utf-8", "surrogateescape")
+
+    def _word(self, kind: str, match: re.Match[str]) -> str:
+        text = match[0]
+        try:
+            return self.pseudonyms.address(text)
+        except ValueError:
+            pass
+        if kind == "key":
+            return self.pseudonyms.name("key", text) if _HEX_KEY.fullmatch(text) else text
+        return ".".join(self._name(one, part) for one, part in parts_of(kind, text))
+
+    def words(self, text: bytes) -> bytes:
+        """The text of a file that holds names and little else, with the known ones replaced, short ones too."""
+
+        def renamed(match: re.Match[str]) -> str:
+            return self.exact(match[0])
+
+        return re.sub(r"[^\s#]+", renamed, text.decode("utf-8", "surrogateescape")).encode(
+            "utf-8", "surrogateescape"
+        )
 
     def exact(self, text: str) -> str:
         """A text that is a name, an address or both in itself: `h1`, `h1-4000`, `h1:4000`."""
@@ -201,12 +247,12 @@ class Privacy:
 
     def _name(self, kind: str, text: str) -> str:
         """The pseudonym of what the structure says is a name of `kind`."""
-        if text.encode("utf-8", "surrogateescape").lower() in _KEEP or not re.search(r"[^\W\d_]", text):
+        if text.encode("utf-8", "surrogateescape").lower() in KEEP or not re.search(r"[^\W\d_]", text):
             try:
                 return self.pseudonyms.address(text)
             except ValueError:
                 return text
-        if OURS.fullmatch(text) or text.lower().endswith(_PUBLIC):
+        if OURS.fullmatch(text) or is_public(text) or (kind == "host" and text.lower() in COMPONENTS):
             return text
         if re.fullmatch(r"[\w.+\-]+@[\w\-]+\.[\w.\-]+", text):
             return self.pseudonyms.name("mail", text)
@@ -214,12 +260,17 @@ class Privacy:
 
     def _identifier(self, name: bytes) -> bytes:
         text = name.decode("utf-8", "surrogateescape")
-        if text.lower().encode("utf-8", "surrogateescape") in _KEEP or text == "?":
+        if text.lower().encode("utf-8", "surrogateescape") in KEEP or text == "?":
             return name
         kind = self.names.kinds.get(text.lower(), "name")
+        if kind == "name" and text.lower() in OWN_NAMES:
+            return name
         return self.pseudonyms.name(kind, text).encode("utf-8", "surrogateescape")
 
 
+# A part of a cell: an IPv6 address, else a word up to a port, a comma, a bracket.
+PART = re.compile(r"[0-9A-Fa-f]*(?::[0-9A-Fa-f]*){2,7}(?:\.\d+){0,3}(?![\w.])|[^\s,:;@\[\](){}'\"`/\\%]+")
+_HEX_KEY = re.compile(r"[0-9A-Fa-f]{16,}")
 _WORD = r"[A-Za-z0-9_\x80-\xff][\w.\-\x80-\xff]*[A-Za-z0-9_\x80-\xff]"
 _MANY = 2000
 _REMEMBERED = 100_000
@@ -229,6 +280,13 @@ _BETWEEN = (b",", b" ", b"}", b";", b"\n")
 def _is_inside_word(data: bytes, start: int, end: int) -> bool:
     around = data[max(0, start - 1) : start] + data[end : end + 1]
     return re.search(rb"[\w:]", around) is not None
+
+
+def parts_of(kind: str, word: str) -> list[tuple[str, str]]:
+    """What a word under a heading names, each with its kind: `shop.orders` under that of a table is two names."""
+    parts = word.split(".") if kind not in ("host", "user") else [word]
+    kinds = ("db", kind) if len(parts) == 2 and kind == "table" else (kind,) * len(parts)
+    return list(zip(kinds, parts, strict=True))
 
 
 def kinds_of(level: Level) -> tuple[str, ...]:
@@ -247,6 +305,8 @@ def pieces_of(kinds: tuple[str, ...], separator: str = _SEPARATOR) -> list[str]:
         r"'(?P<user2>[\w.\-]+)'@",
         rf"@'(?P<host2>{_ADDRESS})'",
         rf"\b[a-z][a-z0-9+]{{1,15}}://(?:[^\s/@\"']{{1,200}}@)?(?P<host3>{_ADDRESS})(?::\d|/|\b)",
+        rf"\bLinux (?P<host4>{_ADDRESS}) \d+\.\d",
+        rf"\(Linux \S{{1,80}} [^()\n]{{1,160}} (?P<host5>{_ADDRESS}) \(none\)\)",
         r"(?P<ip4>\b(?:\d{1,3}\.){3}\d{1,3}\b)",
         r"(?P<ip6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.\d{1,3}){0,3})",
         *(rf"(?i:\b(?:{_KEYS[kind]})\b){separator}(?P<{kind}9>{_VALUE})" for kind in kinds),
@@ -272,7 +332,8 @@ class PrivacyStage:
     def __init__(self, privacy: Privacy, tally: Tally, content: Content) -> None:
         self._privacy = privacy
         self._tally = tally
-        self._sql = privacy.sql(tally) if privacy.literals else None
+        # Those of a table were looked at cell by cell.
+        self._sql = privacy.sql(tally) if privacy.literals and content is not Content.CSV else None
         self._data = b""
         self._cut = False
 
@@ -311,50 +372,11 @@ class PrivacyStage:
 
     def _clean(self, data: bytes) -> bytes:
         if self._sql is not None and data and self._sql.is_needed(data):
-            data = b"".join(map(self._sql.line, data.splitlines(keepends=True)))
+            data = self._sql.lines(data)
         return self._privacy.names_in(data, self._tally)
 
 
-def learn_names(data: bytes, found: dict[str, str], level: Level) -> None:
-    """Add to `found` the names that the structure of `data` shows: name, lower case, to its kind."""
-    pattern = _learner(level)
-    if pattern is None:
-        return
-    at = 0
-    while (match := pattern.search(data, at)) is not None:
-        at = max(match.end(), match.start() + 1)
-        for group, number in pattern.names.items():
-            start = match.start(number)
-            if start < 0 or group in ("mail", "ip4", "ip6", "hex", "host3"):
-                continue
-            text = data[start : match.end(number)].decode("utf-8", "surrogateescape")
-            note(found, group.rstrip("0123456789"), text)
-
-
-def note(found: dict[str, str], kind: str, text: str) -> None:
-    """Add one name; where it is known as another kind, the more telling of the two holds."""
-    name = text.strip().lower()
-    if name.encode("utf-8", "surrogateescape") in _KEEP or not re.search(r"[^\W\d_]", name):
-        return
-    if OURS.fullmatch(name) or _is_address(name) or name.endswith(_PUBLIC):
-        return
-    held = found.get(name, kind)
-    found[name] = min(held, kind, key=KINDS.index)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-_LEARNERS: dict[Level, Pattern] = {}
-
-
-def _learner(level: Level) -> Pattern | None:
-    kinds = kinds_of(level)
-    if kinds and level not in _LEARNERS:
-        _LEARNERS[level] = Pattern("|".join(pieces_of(kinds, _SURE)))
-    return _LEARNERS.get(level)
+def is_public(text: str) -> bool:
+    """Whether it is a host that stands in everybody's files."""
+    parts = text.lower().split(".")
+    return any(".".join(parts[at:]) in _PUBLIC for at in range(max(0, len(parts) - 3), len(parts)))

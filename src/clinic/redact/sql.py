@@ -14,6 +14,7 @@ _START = Pattern(
     r"|call\s+\S{1,200}\(|having\s|create\s+(?:table|database|index|unique|view|user)\s|alter\s+(?:table|database|user)\s"
     r"|drop\s+(?:table|database|index|view|user)\s|truncate\s+(?:table\s)?|analyze\s+table\s)"
 )
+_PART_OF_ONE = Pattern(r"(?i)(?:where|having|values|truncate)\b")
 _QUOTED_END = Pattern(r'(?:[^"\\]|\\.|"")*"')
 _TOKEN = re.compile(
     rb"(?P<ours>(?:db|table|column|index|name|user|host|key)-[0-9a-f]{10}\b)|(?P<literal>[xXbBnN]?'(?:[^'\\]|\\.|'')*'?|\\\"(?:[^\"\\]|\\[^\"])*(?:\\\")?|\"(?:[^\"\\]|\\.)*\"?"
@@ -62,6 +63,10 @@ class SqlStage:
         """Whether anything in these lines may have to change."""
         return bool(self._inside or _START.search(data) or _QUOTES.search(data))
 
+    def lines(self, data: bytes) -> bytes:
+        """Whole lines without the literals of their SQL."""
+        return b"".join(map(self.line, data.splitlines(keepends=True)))
+
     def line(self, line: bytes) -> bytes:
         """`line` without the literals of its SQL."""
         if self._inside and not self._ends_before(line):
@@ -75,13 +80,18 @@ class SqlStage:
         while (found := _START.search(line, at)) is not None:
             start = found.start()
             end = self._end(line, start, b'"' if _is_quoted(line, start) else b";")
+            if self._inside == b";" and _PART_OF_ONE.match(line, start):
+                # A line of prose may begin like that, and no statement does.
+                self._inside = b""
             out += (_quotes(line[at:start], self._count), self._clean(line[start:end]))
             at = end
         return b"".join((*out, _quotes(line[at:], self._count)))
 
     def _ends_before(self, line: bytes) -> bool:
-        """Whether `line` can't be inside the statement that was open: a header of the slow log, an entry of a log."""
-        over = self._inside == b";" and line.startswith((b"# ", b"[20", b"20"))
+        """Whether `line` can't be inside the statement that was open: it begins an entry of a log, or is empty."""
+        over = line.startswith(b"[20") or (
+            self._inside == b";" and (line.startswith((b"# ", b"20")) or not line.strip())
+        )
         if over:
             self._inside = b""
         return over
@@ -94,7 +104,7 @@ class SqlStage:
             if found is not None:
                 return found.end() - 1
             self._inside = sign
-        elif (start == 0 or self._inside) and not line.rstrip().endswith(b";"):
+        elif start == 0 and not line.rstrip().endswith(b";"):
             self._inside = sign
         return len(line)
 

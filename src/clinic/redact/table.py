@@ -40,14 +40,14 @@ class TableStage:
         self._names: dict[int, int] = {}
 
     def feed(self, data: bytes) -> bytes:
-        if self._delimiter and not (self._columns or self._names):
+        if self._delimiter and self._is_idle():
             return data
         self._data += data
         out = bytearray()
         while (end := self._record_end()) >= 0:
             out += self._record(self._data[:end], b"\n")
             self._data = self._data[end + 1 :]
-        if self._delimiter and not (self._columns or self._names):
+        if self._delimiter and self._is_idle():
             out += self._data
             self._data = b""
         if len(self._data) > LONGEST_RECORD:
@@ -55,8 +55,12 @@ class TableStage:
             self._data, self._seen = b"", 0
         return bytes(out)
 
+    def _is_idle(self) -> bool:
+        """Whether no cell of this table is looked at."""
+        return not (self._columns or self._names)
+
     def gap(self) -> bytes:
-        if self._delimiter and not (self._columns or self._names):
+        if self._delimiter and self._is_idle():
             return b""
         # Both halves of the record that was cut become one word each, which the scanner then withholds as such.
         cut, self._data, self._seen, self._open, self._gap = len(self._data), b"", 0, False, True
@@ -103,7 +107,7 @@ class TableStage:
     def _learn_headings(self, record: bytes) -> bool:
         """Takes the first record for the headings; False where it is a name and its value already."""
         self._delimiter = b"\t" if record.count(b"\t") > record.count(b",") else b","
-        headings = [_plain(cell).strip().lower() for cell in self._cells(record)]
+        headings = [plain_cell(cell).strip().lower() for cell in self._cells(record)]
         for index, (name, value) in enumerate(itertools.pairwise(headings)):
             if name in _NAMES and value in _VALUES:
                 self._names[index] = index + 1
@@ -120,7 +124,7 @@ class TableStage:
         cells = self._cells(record)
         kinds = {index: kind for index, kind in self._columns.items() if index < len(cells)}
         for name, value in self._names.items():
-            plain = _plain(cells[name]) if value < len(cells) else b""
+            plain = plain_cell(cells[name]) if value < len(cells) else b""
             kind = kind_of(plain) if _HEADING.fullmatch(plain) else None
             if kind is not None:
                 kinds[value] = kind
@@ -129,7 +133,7 @@ class TableStage:
         return self._delimiter.join(cells)
 
     def _cell(self, cell: bytes, kind: Kind) -> bytes:
-        plain = _plain(cell)
+        plain = plain_cell(cell)
         if not is_secret(kind, plain, Where.STRUCTURE):
             return cell
         if plain != MASK:
@@ -139,6 +143,6 @@ class TableStage:
         return b'"' + MASK + b'"' if cell[:1] == b'"' else MASK
 
 
-def _plain(cell: bytes) -> bytes:
+def plain_cell(cell: bytes) -> bytes:
     """The text of a cell."""
     return cell[1:-1].replace(b'""', b'"') if len(cell) > 1 and cell[:1] == cell[-1:] == b'"' else cell
