@@ -6,10 +6,11 @@ import ast
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.consent.conftest import BUNDLE, Typist
+from tests.consent.conftest import BUNDLE, NOON, Typist
 
 from clinic.bundle.package import Package
 from clinic.consent.decide import Desk, ask, give
@@ -17,7 +18,7 @@ from clinic.consent.destination import Destination
 from clinic.consent.destinations import find_destination
 from clinic.consent.policy import Policy
 from clinic.consent.receipt import Event, Happened
-from clinic.consent.receipts import Receipts
+from clinic.consent.receipts import Receipts, state_of
 from clinic.errors import BadBundle, ClinicError, Refused
 
 Sit = Callable[..., Desk]
@@ -239,3 +240,50 @@ def test_every_refusal_says_what_to_do(package: Package, destination: Destinatio
         with pytest.raises(ClinicError) as error:
             ask(package, destination, desk(types))
         assert error.value.hint
+
+
+TS_27560 = {
+    "schema version": "schema", "record identifier": "id", "principal identifier": "principal", "notice": "notice",
+    "language": "notice.language", "purpose": "purpose", "lawful basis": "basis",
+    "personal data types": "disclosed.kept",
+    "collection method": "how", "processing method": "tool", "storage locations": "parties.region",
+    "processing locations": "parties.processed", "retention period": "parties.retention",
+    "recipients": "parties.recipients", "withdrawal method": "withdrawal", "controller": "parties.operator",
+    "contact": "parties.contact", "controller's policy": "parties.terms", "state": "answer", "event time": "answered",
+    "validity": "expires",
+}  # fmt: skip
+"""Fields of ISO/IEC TS 27560 (header, processing, parties, events) -> where a record has them."""
+
+
+@pytest.mark.parametrize("field", TS_27560)
+def test_a_record_has_the_fields_of_ts_27560(
+    field: str, package: Package, desk: Sit, receipts: Receipts
+) -> None:
+    key = "71aaf29c77a289f1ee7b15a5932e037140bb421c3afb22dfdf8a0894c19deb12"
+    give(replace(package, container="diag", recipients=(key,)), find_destination("clinic-us"), desk(YES))
+    value: object = receipts.entries()[0].event.record
+    for name in TS_27560[field].split("."):
+        value = getattr(value, name)
+    assert value
+
+
+def test_the_purpose_is_the_one_of_the_notice_that_was_shown(
+    package: Package, destination: Destination, desk: Sit, receipts: Receipts
+) -> None:
+    give(package, destination, desk(YES))
+    record = receipts.entries()[0].event.record
+    assert record is not None
+    assert record.purpose == "diagnosis of the cluster"
+    assert record.parties.recipients == "the operator, and whoever works for it"
+
+
+def test_an_answer_is_given_then_expired_and_what_was_sent_stays_sent(
+    package: Package, destination: Destination, desk: Sit, receipts: Receipts
+) -> None:
+    given = give(package, destination, desk(YES))
+    record, events = receipts.find(given.receipt[:8])
+    assert state_of(record, events, NOON + timedelta(days=6)) == "given"
+    assert state_of(record, events, NOON + timedelta(days=8)) == "expired"
+    receipts.append(Event(Happened.UPLOADED, given.receipt, "2026-11-25T13:00:00Z"))
+    record, events = receipts.find(given.receipt)
+    assert state_of(record, events, NOON + timedelta(days=8)) == "uploaded"

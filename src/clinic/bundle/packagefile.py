@@ -20,6 +20,10 @@ def read_package(path: Path, progress: Progress | None = None) -> Package:
 
     Raises `UsageError` where one of the two is not there, `BadBundle` where they don't belong together.
     """
+    if path.is_dir():
+        raise UsageError(
+            f"{path} is a directory", hint=f"make a package of a bundle first: clinic pack {path}"
+        )
     package = _facts(path)
     size, digest = _measured(path, progress or Progress())
     if (size, digest) != (package.size, package.sha256):

@@ -167,13 +167,13 @@ def _against(
         yield f"it expired at {record.expires}"
     if now < moment(record.answered):
         yield "it comes from the future; one of the clocks is wrong"
-    if record.parties != _parties(destination):
+    question = _question(package, destination, desk, record.notice.language)
+    if record.parties != _parties(question):
         yield f"it was for another destination, or another operator ({record.parties.destination})"
     if record.disclosed != _disclosed(package):
         yield "what is said of the package has changed"
     if record.policy != desk.policy.digest:
         yield "the policy has changed"
-    question = _question(package, destination, desk, record.notice.language)
     if record.notice != question.notice.notice:
         yield f"the notice was {record.notice}, and is {question.notice.notice} with other words"
     if record.text_sha256 != _digest(record.text) or record.text != draw(question):
@@ -193,9 +193,9 @@ def _record(question: Question, desk: Desk, text: str, asked: datetime, refused:
     expires = "" if refused else written(answered + timedelta(days=DAYS))
     record = Record(
         SCHEMA, str(uuid.uuid4()), principal(), question.notice.notice, text, _digest(text),
-        _disclosed(question.package), _parties(question.destination), question.policy.digest,
+        _disclosed(question.package), _parties(question), question.policy.digest,
         "no" if refused else "yes", f"at a terminal: {refused or 'the beginning of the bundle id was typed'}",
-        written(asked), written(answered), expires, TOOL,
+        written(asked), written(answered), expires, TOOL, question.notice.purpose,
     )  # fmt: skip
     happened = Happened.REFUSED if refused else Happened.GIVEN
     desk.receipts.append(Event(happened, record.id, record.answered, record.principal, record=record))
@@ -210,10 +210,11 @@ def _disclosed(package: Package) -> Disclosed:
     )  # fmt: skip
 
 
-def _parties(destination: Destination) -> Parties:
+def _parties(question: Question) -> Parties:
+    there = question.destination
     return Parties(
-        destination.address, destination.name, destination.protocol.value, destination.operator,
-        destination.contact, destination.region, destination.processed, destination.retention, destination.terms,
+        there.address, there.name, there.protocol.value, there.operator, there.contact, there.region, there.processed,
+        there.retention, there.terms, question.notice.recipients,
     )  # fmt: skip
 
 

@@ -23,6 +23,12 @@ class NoticeText:
     notice: Notice
     """Which one it is."""
 
+    purpose: str
+    """What for, in a line."""
+
+    recipients: str
+    """Who may see what is in the package, in a line."""
+
     words: str
     """What it says, with places in braces for what is known of the destination."""
 
@@ -31,8 +37,9 @@ def read_notice(name: str, language: str) -> NoticeText:
     """The notice `name` in `language`."""
     data = _shipped(f"{name}.{language}.txt")
     head, _, words = data.decode().partition("\n\n")
-    version = head.removeprefix("version:").strip()
-    return NoticeText(Notice(name, version, language, hashlib.sha256(data).hexdigest()), words.rstrip("\n"))
+    facts = dict(line.split(": ", 1) for line in head.split("\n"))
+    notice = Notice(name, facts["version"], language, hashlib.sha256(data).hexdigest())
+    return NoticeText(notice, facts.get("purpose", ""), facts.get("recipients", ""), words.rstrip("\n"))
 
 
 def read_words(language: str) -> Mapping[str, str]:

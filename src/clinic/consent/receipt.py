@@ -11,9 +11,6 @@ from clinic.bundle.package import Kept
 SCHEMA = "clinic-receipt/1"
 """Name and version of the form of a record."""
 
-PURPOSE = "diagnosis of the cluster and improvement of the product"
-"""What the data is disclosed for, as the notices say it at length."""
-
 BASIS = (
     "authorisation of a disclosure on behalf of the organisation that runs the cluster; "
     "not the consent of the people whose data may be in it"
@@ -139,6 +136,9 @@ class Parties:
     terms: str
     """Address of the operator's policy."""
 
+    recipients: str
+    """Who may see what is in the package, as the notice says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -189,8 +189,8 @@ class Record:
     tool: str
     """Program and version."""
 
-    purpose: str = PURPOSE
-    """What for."""
+    purpose: str
+    """What for, as the notice says."""
 
     basis: str = BASIS
     """Legal basis."""

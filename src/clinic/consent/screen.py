@@ -90,6 +90,9 @@ class _Screen:
             yield ""
             yield from part()
         yield ""
+        there = self._destination
+        where = {"endpoint": there.address, "operator": there.operator or self._words["operator_unknown"]}
+        yield from wrap(self._say("short", name=self._package.name, **where), COLUMNS)
         yield from wrap(self._say("question"), COLUMNS)
 
     def _say(self, key: str, /, **values: object) -> str:
@@ -97,7 +100,8 @@ class _Screen:
         return self._words[key].format(**safe)
 
     def _told(self, value: str) -> str:
-        return value or self._words["unknown"]
+        """What somebody said, in this language where it ships with Clinic."""
+        return self._words.get(f"told:{value}", value) if value else self._words["unknown"]
 
     def _facts(self) -> Iterator[str]:
         package, destination = self._package, self._destination
