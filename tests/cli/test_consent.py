@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.cli.terminal import type_at_terminal
 from tests.consent.conftest import BUNDLE
+from tests.test_no_network import alone
 
 from clinic.bundle.manifest import Redaction
 from clinic.bundle.package import Kept, Package
@@ -26,6 +27,7 @@ from clinic.consent.receipts import Receipts
 pytestmark = pytest.mark.slow
 
 ASKED = b"Bundle id: "
+YES = BUNDLE[:8].encode() + b"\n"
 TO = ("--to", "https://in.example.com")
 Read = Callable[[], str]
 
@@ -60,7 +62,7 @@ def decisions() -> list[dict[str, Any]]:
 
 
 def test_yes(package: Path) -> None:
-    code, shown = give(package, BUNDLE[:8].encode() + b"\n")
+    code, shown = give(package, YES)
     assert code == 0, shown
     assert "Nothing has been sent, and nothing was connected to." in shown
     assert "OPERATOR UNKNOWN: nobody told Clinic who runs this address." in shown
@@ -80,9 +82,23 @@ def test_enter_and_anything_else_is_a_no(package: Path, answer: bytes) -> None:
     assert (decision["answer"], decision["state"], decision["expires"]) == ("no", "refused", "")
 
 
+def test_the_question_connects_to_nothing(package: Path, cut_off: list[str], home: Path, root: Path) -> None:
+    """Where every packet that would leave the machine is counted."""
+    words = ["consent", "give", package.name, *TO]
+    script = (
+        f"import sys; sys.path.insert(0, {str(root)!r}); from pathlib import Path\n"
+        "from tests.cli.terminal import type_at_terminal\n"
+        f"code, shown = type_at_terminal(Path({str(package.parent)!r}), {words!r}, ({ASKED!r}, {YES!r}))\n"
+        "print(shown); sys.exit(code)"
+    )
+    said = alone(cut_off, home, sys.executable, "-c", script)
+    assert "Yes for https://in.example.com" in said
+    assert "ended with 0, tried to leave 0 times" in said
+
+
 def test_what_was_typed_before_the_question_is_no_answer(package: Path) -> None:
     words = ["consent", "give", package.name, *TO]
-    early = (b"MAY THIS PACKAGE", BUNDLE[:8].encode() + b"\n")
+    early = (b"MAY THIS PACKAGE", YES)
     code, shown = type_at_terminal(package.parent, words, early, (ASKED, b"\n"))
     assert code == 5, shown
 
@@ -95,14 +111,14 @@ def test_what_the_package_says_cannot_steer_the_terminal(package: Path) -> None:
 
 
 def test_in_chinese(package: Path) -> None:
-    code, shown = give(package, BUNDLE[:8].encode() + b"\n", "--lang", "zh", env={"PYTHONUTF8": "1"})
+    code, shown = give(package, YES, "--lang", "zh", env={"PYTHONUTF8": "1"})
     assert code == 0, shown
     assert "是否允许将此数据包发送到此目的地" in shown
 
 
 def test_a_terminal_that_cannot_show_it_shows_nothing_and_asks_nothing(package: Path) -> None:
     plain = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    code, shown = give(package, BUNDLE[:8].encode() + b"\n", "--lang", "zh", env=plain)
+    code, shown = give(package, YES, "--lang", "zh", env=plain)
     assert code == 5
     assert "this terminal can't show the question" in shown
     assert decisions() == []
@@ -132,7 +148,7 @@ def test_ctrl_c_sends_nothing_and_is_written_down(package: Path) -> None:
 
 def answered(package: Path, happened: Happened | None = None) -> str:
     """A yes, and what followed from it; the id of its receipt."""
-    code, shown = give(package, BUNDLE[:8].encode() + b"\n")
+    code, shown = give(package, YES)
     assert code == 0, shown
     receipt = str(decisions()[-1]["receipt"])
     if happened is not None:

@@ -115,7 +115,9 @@ class _Screen:
         yield from self._labelled("window", self._say("window_line", start=start, end=end))
         yield from self._labelled("case", plain(package.case) or self._words["none"])
         where = {"endpoint": destination.address, "name": destination.name}
-        yield from self._labelled("destination", self._say("destination_line", **where))
+        named = destination.name != destination.address
+        line = self._say("destination_line", **where) if named else plain(destination.address)
+        yield from self._labelled("destination", line)
         yield from self._labelled(
             "operator", plain(destination.operator) or self._words["operator_unknown_line"]
         )
@@ -179,8 +181,8 @@ class _Screen:
     def _redaction(self) -> Iterator[str]:
         yield self._say("redaction")
         counts = [count for rule, count in self._package.redaction.counts.items() if not _NAMES.match(rule)]
-        masked = {"count": f"{sum(counts):,}", "rules": len(counts)}
-        yield from self._indented(self._say("masked", **masked, version=self._package.redaction.rules))
+        masked = {"count": f"{sum(counts):,}", "version": self._package.redaction.rules}
+        yield from self._indented(self._say("masked", **masked))
         yield from self._indented(self._say("masked_not"))
         level = self._package.privacy
         known = level in {str(one) for one in Level}
