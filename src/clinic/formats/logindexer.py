@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import cast
 
@@ -32,10 +32,10 @@ CANDIDATES = 4000
 """How many are counted at once; the rarest go when there are more."""
 
 EXACT = 10_240
-"""Entries of each level whose messages are looked at one by one; of the later ones one in `STEP`, for all of those."""
+"""Entries of each level, or some more, whose messages are looked at one by one; then those of one line in `STEP`."""
 
 STEP = 16
-"""Divides `EXACT`."""
+"""Lines of which one stands for all."""
 
 LONGEST_TEMPLATE = 160
 """Bytes of a message's beginning that tell it from others."""
@@ -101,6 +101,7 @@ class LogIndexer:
         self._rows: list[_Row] = []
         self._said: Counter[tuple[str, bytes]] = Counter()
         self._looked: Counter[str] = Counter()  # entries by level whose messages were counted
+        self._passed = 0  # lines of the unified format
         self._local = False
         self._lines_of = _USUAL
         self._entries: Entries | None = None
@@ -181,7 +182,9 @@ class LogIndexer:
         if head is None:
             self._any(lines)
         else:
-            self._together(lines.replace(b"\0" + head, b"\n" + head), self._at)
+            # Most logs hold no NUL, and to look for one byte costs a tenth.
+            usual = lines.replace(b"\0" + head, b"\n" + head) if b"\0" in lines else lines
+            self._together(usual, self._at)
         if len(self._said) > CANDIDATES:
             self._said = Counter(dict(self._said.most_common(CANDIDATES // 2)))
 
@@ -189,13 +192,12 @@ class LogIndexer:
         assert self._format is not None
         (self._unified if self._format.name == "unified" else self._slow)(b"\n" + lines, at)
 
-    def _in_parts(self, data: bytes, at: int, minutes: list[bytes]) -> bool:
+    def _in_parts(self, data: bytes, at: int, known: set[bytes], minutes: Iterable[bytes]) -> bool:
         """Whether they were not in order and of too many minutes, and were counted in parts."""
-        known = {minute for minute in set(minutes) if _MINUTE.match(minute)}
-        inside = [minute for minute in minutes if minute in known]
-        if len(known) <= NEAR or inside == sorted(inside):
+        if len(known) <= NEAR:
             return False
-        parts = list(_parts(data[1:], len(known)))
+        inside = [minute for minute in minutes if minute in known]
+        parts = list(_parts(data[1:], len(known))) if inside != sorted(inside) else []
         if len(parts) < 2:
             return False
         for part in parts:
@@ -207,7 +209,8 @@ class LogIndexer:
         texts = data.split(b"\n[")[1:]
         keys = [text[:_TO_MINUTE] + text[_ZONE_ON:_LEVEL_END] for text in texts]
         numbers = Counter(keys)
-        if self._in_parts(data, at, [text[:_TO_MINUTE] for text in texts]):
+        minutes = {key[:_TO_MINUTE] for key in numbers if _MINUTE.match(key)}
+        if self._in_parts(data, at, minutes, (key[:_TO_MINUTE] for key in keys)):
             return
         counted: Counted = {}
         of: dict[str, set[bytes]] = {}
@@ -217,13 +220,29 @@ class LogIndexer:
             of.setdefault(level, set()).add(key)
             if found is not None and level:
                 _add(counted, found[1], found[2], level, number)
-        for level, usual in of.items():
-            chosen = [text for text, key in zip(texts, keys, strict=True) if key in usual]
-            if level:
-                self._say(level, chosen)
-            else:
-                self._otherwise(counted, chosen)
+        self._say_some(texts, keys, of)
+        if "" in of:
+            self._otherwise(counted, [text for text, key in zip(texts, keys, strict=True) if key in of[""]])
         self._count_all(data, at, counted)
+
+    def _say_some(self, texts: list[bytes], keys: list[bytes], of: Mapping[str, set[bytes]]) -> None:
+        """Count what lines say: all of the first ones of a level, then one line in `STEP`."""
+        often: dict[bytes, str] = {}
+        for level, usual in of.items():
+            if level and self._looked[level] < EXACT:
+                chosen = [text for text, key in zip(texts, keys, strict=True) if key in usual]
+                self._looked[level] += len(chosen)
+                self._say(level, chosen, 1)
+            elif level:
+                often.update(dict.fromkeys(usual, level))
+        begin = (-1 - self._passed) % STEP
+        self._passed += len(texts)
+        some: dict[str, list[bytes]] = {}
+        for text, key in zip(texts[begin::STEP], keys[begin::STEP], strict=True):
+            if key in often:
+                some.setdefault(often[key], []).append(text)
+        for level, chosen in some.items():
+            self._say(level, chosen, STEP)
 
     def _otherwise(self, counted: Counted, texts: list[bytes]) -> None:
         """Lines that have something else at the usual places."""
@@ -236,15 +255,7 @@ class LogIndexer:
         for (level, said), number in Counter(one[2:] for one in found).items():
             self._said[_level(level), _template(said)] += number
 
-    def _say(self, level: str, texts: list[bytes]) -> None:
-        """Count what lines of one level say: all of the first ones, then the last of each `STEP` for the others."""
-        before = self._looked[level]
-        self._looked[level] += len(texts)
-        exact = max(0, EXACT - before)
-        self._say_each(level, texts[:exact], 1)
-        self._say_each(level, texts[exact + (-1 - max(before, EXACT)) % STEP :: STEP], STEP)
-
-    def _say_each(self, level: str, texts: list[bytes], weight: int) -> None:
+    def _say(self, level: str, texts: list[bytes], weight: int) -> None:
         """From their levels on, to the end of the second bracket after that."""
         said = Counter(
             text[_LEVEL_ON : text.find(b"]", text.find(b"]", _LEVEL_END + 1) + 1) + 1 or 2 * LONGEST_TEMPLATE]
@@ -257,7 +268,7 @@ class LogIndexer:
     def _slow(self, data: bytes, at: int) -> None:
         found = cast("list[tuple[bytes, bytes]]", _SLOW.findall(data))
         numbers = Counter(found)
-        if self._in_parts(data, at, [minute for minute, _ in found]):
+        if self._in_parts(data, at, {minute for minute, _ in numbers}, (minute for minute, _ in found)):
             return
         counted: Counted = {}
         for (minute, zone), number in numbers.items():
