@@ -54,7 +54,7 @@ def test_series_are_shown_as_lines_rows_and_objects(clinic: Callable[..., Ended]
     ("words", "said"),
     [
         (["nix"], "no series in the bundle matches nix"),
-        (["rate(up[5m])"], "is not understood"),
+        (["rate(up"], "unclosed left parenthesis"),
         (["up", "--json", "--csv"], "can't both"),
     ],
 )
@@ -63,6 +63,22 @@ def test_what_can_not_be_shown_is_said(
 ) -> None:
     done = clinic("metrics", bundle, *words)
     assert done.code == 2 and said in done.err
+
+
+def test_promql_is_evaluated_by_the_prometheus_of_this_machine(
+    clinic: Callable[..., Ended], bundle: Path
+) -> None:
+    shown = clinic("metrics", bundle, "sum by (job) (up)", "--step", "5s")
+    assert shown.code == 0 and "{job=prometheus}" in shown.out and "▁" in shown.out
+    (row,) = [json.loads(line) for line in clinic("metrics", bundle, "count(up)", "--json").out.splitlines()]
+    assert row["metric"] == {} and min(row["values"]) >= 1
+
+
+def test_promql_without_a_prometheus_names_it(
+    clinic: Callable[..., Ended], bundle: Path, tmp_path: Path
+) -> None:
+    done = clinic("metrics", bundle, "sum(up)", env={"PATH": str(tmp_path)})
+    assert done.code == 2 and "prometheus, which is not on the PATH" in done.err
 
 
 def test_alerts_of_the_window_are_there(clinic: Callable[..., Ended], bundle: Path) -> None:

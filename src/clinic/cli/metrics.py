@@ -5,24 +5,31 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import click
 
 from clinic.cli.output import say, table
+from clinic.cli.promquery import evaluating
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import UsageError
-from clinic.read.metrics import Samples, listed, select
+from clinic.read.metrics import Samples, listed, select, window_of
 from clinic.read.open import Opened
 from clinic.read.samples import MetricsOf, chosen
-from clinic.read.selector import NAME, BadSelector, Selector, parse
+from clinic.read.selector import NAME, BadSelector, parse
+from clinic.units import parse_duration
 from clinic.window import parse_moment
 
 BARS = "▁▂▃▄▅▆▇█"
 """Heights of a sparkline."""
+
+POINTS = 240
+"""Values of a series that PromQL gives when no step is said."""
 
 COLUMNS = 40
 """Columns of a sparkline."""
@@ -37,6 +44,9 @@ _EVER = 1 << 62
 @click.option("-f", "--from", "start", metavar="TIME", help="Samples from this time on.")
 @click.option("-t", "--to", "end", metavar="TIME", help="Samples up to this time.")
 @click.option("--server", default="", metavar="NAME", help="Of this server only.")
+@click.option(
+    "--step", metavar="TIME", help="With PromQL: time between two values; 240 in all when not said."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, with all samples.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each sample.")
 def command(
@@ -46,13 +56,15 @@ def command(
     start: str | None,
     end: str | None,
     server: str,
+    *,
+    step: str | None,
     as_json: bool,
     as_csv: bool,
 ) -> int:
-    """Show which metrics are in BUNDLE, or the series that SELECTOR chooses.
+    """Show which metrics are in BUNDLE, or the series that SELECTOR chooses, or what PromQL makes of them.
 
-    A selector is PromQL's: a name, labels in braces with = != =~ and !~. More of PromQL needs a Prometheus:
-    clinic rebuild BUNDLE --serve.
+    A selector is a name and labels in braces with = != =~ and !~; Clinic reads it itself. The rest of PromQL is left
+    to the prometheus of this machine, which is started over the rebuilt samples and stopped again.
 
     \b
     Examples:
@@ -60,6 +72,7 @@ def command(
       clinic metrics clinic-db1-20261125T103000Z 'up{job="tikv"}'
       clinic metrics clinic-db1-20261125T103000Z '{__name__=~"tidb_server_.+"}' --json
       clinic metrics clinic-db1-20261125T103000Z tidb_server_connections --csv > connections.csv
+      clinic metrics clinic-db1-20261125T103000Z 'sum by (type) (rate(tikv_grpc_msg_fail_total[1m]))' --step 1m
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv can't both be printed", hint="give one of them")
@@ -70,9 +83,8 @@ def command(
     now = datetime.now(timezone.utc)
     low = _milliseconds(parse_moment(start, now)) if start else -_EVER
     high = _milliseconds(parse_moment(end, now, day_end=True)) if end else _EVER
-    found = (
-        (one.server, each) for one in wanted for each in select(opened, one, _parsed(selector), low, high)
-    )
+    asked = _Range(low, high, round(parse_duration(step) * 1000) if step else 0)
+    found = _selected(opened, wanted, selector, asked)
     show = _show_json if as_json else _show_csv if as_csv else _show
     if not show(found):
         raise UsageError(
@@ -81,11 +93,46 @@ def command(
     return 0
 
 
-def _parsed(text: str) -> Selector:
+@dataclass(frozen=True)
+class _Range:
+    """What time is shown, in milliseconds."""
+
+    low: int
+    """From."""
+
+    high: int
+    """To."""
+
+    step: int
+    """Between two values of PromQL; 0 when not said."""
+
+
+def _selected(
+    opened: Opened, wanted: Sequence[MetricsOf], text: str, asked: _Range
+) -> Iterator[tuple[str, Samples]]:
     try:
-        return parse(text)
+        selector = parse(text)
     except BadSelector as error:
-        raise UsageError(str(error), hint="full PromQL: clinic rebuild BUNDLE --serve") from None
+        yield from _evaluated(opened, wanted, text, asked, str(error))
+        return
+    for one in wanted:
+        for each in select(opened, one, selector, asked.low, asked.high):
+            yield one.server, each
+
+
+def _evaluated(
+    opened: Opened, wanted: Sequence[MetricsOf], text: str, asked: _Range, why: str
+) -> Iterator[tuple[str, Samples]]:
+    """What PromQL makes of each server's samples."""
+    if shutil.which("prometheus") is None:
+        hint = "apt install prometheus; or write a plain selector"
+        raise UsageError(f"{why}; the rest of PromQL needs prometheus, which is not on the PATH", hint=hint)
+    for one in wanted:
+        start, end = window_of(opened, one)
+        start, end = max(start, asked.low), min(end, asked.high)
+        step = asked.step or max(1000, (end - start) // POINTS)
+        with evaluating(opened, one) as query:
+            yield from ((one.server, each) for each in query(text, start, end, step))
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from clinic.errors import BadBundle
+from clinic.errors import BadBundle, UsageError
 from clinic.formats.readframes import Chunk, Labels
 from clinic.formats.xorchunk import STALE, BadChunk, decode, to_float
 from clinic.read.open import Opened
@@ -85,6 +85,14 @@ class Samples:
 
 def _pairs(times: Sequence[int]) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(times)
+
+
+def window_of(opened: Opened, one: MetricsOf) -> tuple[int, int]:
+    """From and to when its samples are, in milliseconds since 1970. Raises `BadBundle`."""
+    rows = [row for row in listed(opened, one) if row.last]
+    if not rows:
+        raise UsageError(f"the bundle has no samples of {one.server}", hint="clinic metrics BUNDLE says why")
+    return min(row.first for row in rows), max(row.last for row in rows)
 
 
 def listed(opened: Opened, one: MetricsOf) -> list[Metric]:
