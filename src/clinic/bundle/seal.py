@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from clinic.bundle.door import Door
@@ -13,6 +13,7 @@ from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry
 from clinic.bundle.resume import Sealed
 from clinic.bundle.store import Store
+from clinic.bundle.structure import sums
 from clinic.kinds import Content
 from clinic.newfile import disk_errors
 from clinic.outcome import Reason
@@ -31,13 +32,6 @@ def derive(path: str, data: bytes, store: Store, redactor: Redactor, names: Name
         reason=Reason.REDACTION_FAILED if door.failure else None,
     )  # fmt: skip
     return Placed(file, version, Content.TEXT)
-
-
-def sums(files: Iterable[FileEntry], manifest_digest: str) -> bytes:
-    """The bytes of `SHA256SUMS`, sorted by path, as `sha256sum` writes them."""
-    lines = {file.path: file.sha256 for file in files}
-    lines[MANIFEST] = manifest_digest
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines.items())).encode()
 
 
 def write_seal(store: Store, root: Path, manifest: Manifest, step: Callable[[str], None]) -> Sealed:

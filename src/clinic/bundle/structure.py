@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,13 @@ def _listed(manifest: Manifest, defects: list[str]) -> dict[str, FileEntry | Non
                 defects.append(f"{file.path!r} has the name of another file where case does not matter")
             listed[file.path] = file
     return listed
+
+
+def sums(files: Iterable[FileEntry], manifest_digest: str) -> bytes:
+    """The bytes of `SHA256SUMS`, sorted by path, as `sha256sum` writes them."""
+    lines = {file.path: file.sha256 for file in files}
+    lines[MANIFEST] = manifest_digest
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(lines.items())).encode()
 
 
 def listed_files(manifest: Manifest) -> dict[str, FileEntry]:

@@ -11,7 +11,8 @@ from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import Refused, UsageError
-from clinic.read.leaks import canaries_in, find_leaks, keep_result
+from clinic.read.leakresults import keep_result
+from clinic.read.leaks import canaries_in, find_leaks
 from clinic.redact import SHIPPED
 from clinic.redact.own_rules import own_rules
 from clinic.secret import Secret

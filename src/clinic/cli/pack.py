@@ -13,7 +13,7 @@ from clinic.cli.options import SizeType
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import terminating
-from clinic.read.leaks import last_result
+from clinic.read.leakresults import last_result
 from clinic.read.open import open_bundle
 from clinic.read.pack import default_name, pack
 from clinic.units import human_size, plural

@@ -25,7 +25,9 @@ _LARGEST_FILE = 64 * KIB
 _PUBLIC, _PRIVATE = "age1", "AGE-SECRET-KEY-1"
 
 
-def encrypt(pieces: Iterable[bytes], recipients: Sequence[str], write: Callable[[bytes], None]) -> None:
+def encrypt(
+    pieces: Iterable[bytes | memoryview], recipients: Sequence[str], write: Callable[[bytes], None]
+) -> None:
     """Hand the age file of `pieces`, which each of `recipients` (`age1...`) alone can open, to `write`.
 
     Raises `UsageError` for what is no recipient, and whatever the two raise.
@@ -147,7 +149,7 @@ def _told(error: BaseException, name: str) -> BaseException:
 class _Pieces(io.BufferedIOBase):
     """Pieces as a file to read; what they raise is kept, since the library tells its text alone."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
         self._pieces = iter(pieces)
         self._piece = memoryview(b"")
         self.error: BaseException | None = None

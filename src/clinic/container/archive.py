@@ -55,7 +55,7 @@ class Member:
     """Whether they are compressed already, so that trying once more is only time."""
 
 
-def write(members: Iterable[Member], moment: int) -> Iterator[bytes]:
+def write(members: Iterable[Member], moment: int) -> Iterator[bytes | memoryview]:
     """The bytes of the archive, as they come; every member is of the time `moment`, seconds since 1970.
 
     Raises `BadBundle` for one that is not as long as it says.
@@ -79,26 +79,29 @@ def _head(member: Member, moment: int) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def _content(frames: _Frames, member: Member) -> Iterator[bytes]:
+def _content(frames: _Frames, member: Member) -> Iterator[bytes | memoryview]:
+    left = member.size
     if member.packed:
         yield frames.end() + _RAW_FRAME
-    left = member.size
     for piece in member.content:
         left -= len(piece)
-        yield _raw(piece) if member.packed else frames.squeezed(piece)
+        if member.packed:
+            yield from _raw(piece)
+        else:
+            yield frames.squeezed(piece)
     if left:
         raise BadBundle(f"{member.name!r} changed while it was packed", hint="pack it again")
     if member.packed:
         yield _RAW_END
 
 
-def _raw(piece: bytes) -> bytes:
+def _raw(piece: bytes) -> Iterator[bytes | memoryview]:
     """`piece` as blocks that hold it as it is: zstd would spend its time to find out that it can do no better."""
-    parts: list[bytes] = []
+    whole = memoryview(piece)
     for start in range(0, len(piece), _RAW):
-        part = piece[start : start + _RAW]
-        parts += ((len(part) << 3).to_bytes(3, "little"), part)
-    return b"".join(parts)
+        part = whole[start : start + _RAW]
+        yield (len(part) << 3).to_bytes(3, "little")
+        yield part
 
 
 class _Frames:

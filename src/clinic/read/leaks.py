@@ -8,13 +8,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from clinic.bundle.codec import decode, dump, load
 from clinic.bundle.layout import MANIFEST
 from clinic.bundle.member import open_stored
 from clinic.bundle.package import LeakResult
-from clinic.home import state_dir
 from clinic.kinds import Content
-from clinic.newfile import private_folder, put
 from clinic.progress import Progress
 from clinic.read.open import Opened
 from clinic.read.privatemap import PrivateMap
@@ -23,9 +20,6 @@ from clinic.redact.privacy import Level, Names, Privacy
 from clinic.redact.pseudonyms import Pseudonyms
 from clinic.secret import Secret, SecretRegister
 from clinic.units import MIB
-
-_RESULTS = "leaks"
-"""Folder of what was found, by bundle, below the state directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +72,6 @@ def _result(redactor: Redactor, found: tuple[Leak, ...]) -> LeakResult:
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     places = sum(sum(leak.rules.values()) for leak in found)
     return LeakResult(now, redactor.version, places, tuple(leak.file for leak in found))
-
-
-def keep_result(bundle: str, result: LeakResult) -> None:
-    """Remember what was found in the bundle with this id: its packages say so."""
-    place = state_dir() / _RESULTS / f"{bundle}.json"
-    private_folder(place.parent)
-    put(place, dump(result))
-
-
-def last_result(bundle: str) -> LeakResult:
-    """What was found in the bundle with this id when somebody looked last, on this machine."""
-    place = state_dir() / _RESULTS / f"{bundle}.json"
-    try:
-        data = place.read_bytes()
-    except FileNotFoundError:
-        return LeakResult("")
-    return decode(LeakResult, load(data, place.name), place.name)
 
 
 def _redactor(

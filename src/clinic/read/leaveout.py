@@ -12,15 +12,11 @@ from clinic.bundle.layout import MANIFEST, SUMMARY, SUMS
 from clinic.bundle.manifest import Manifest, Redaction
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry, Record
-from clinic.bundle.seal import sums
-from clinic.bundle.structure import read_whole
+from clinic.bundle.structure import read_whole, sums
 from clinic.errors import UsageError
 from clinic.outcome import Reason, Status
 from clinic.read.indexes import INDEX
 from clinic.read.open import Opened
-from clinic.read.summary import summarize
-from clinic.redact import Redactor
-from clinic.secret import SecretRegister
 from clinic.units import plural
 
 LEFT_OUT = "left out when it was packed"
@@ -64,6 +60,12 @@ def choose(opened: Opened, without: Sequence[str] = ()) -> Chosen:
 
 
 def _less(opened: Opened, manifest: Manifest, without: Sequence[str]) -> Chosen:
+    from clinic.read.summary import (
+        summarize,  # the redactor's rules take long to load, and seldom is anything left out
+    )
+    from clinic.redact import Redactor
+    from clinic.secret import SecretRegister
+
     used: set[str] = set()
     records = tuple(_without(record, without, used) for record in manifest.records)
     for pattern in without:

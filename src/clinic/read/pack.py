@@ -7,10 +7,8 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 
 from clinic.bundle.layout import MANIFEST, SUMS, safe_name
 from clinic.bundle.manifest import Manifest, Run
@@ -18,6 +16,7 @@ from clinic.bundle.member import open_stored
 from clinic.bundle.package import ENDING, Kept, LeakResult, Package
 from clinic.bundle.record import FileEntry
 from clinic.container import age, archive
+from clinic.container.behind import Behind
 from clinic.container.split import Parts
 from clinic.errors import BadBundle, Refused
 from clinic.kinds import Sensitivity
@@ -112,15 +111,15 @@ class _Job:
         files = self._chosen.files
         self._progress.begin("packing", len(files), sum(file.stored for file in files))
         pieces = archive.write(self._members(), _moment(self._chosen.manifest))
-        with _Counted(write) as counted:
+        with Behind(write) as behind:
             if self._recipients:
-                age.encrypt(pieces, self._recipients, counted.write)
+                age.encrypt(pieces, self._recipients, behind.write)
             else:
                 for piece in pieces:
-                    counted.write(piece)
-            digest = counted.digest()
+                    behind.write(piece)
+            digest = behind.finish()
         self._progress.end()
-        return self._package(name, digest, counted.size)
+        return self._package(name, digest, behind.size)
 
     def _members(self) -> Iterator[archive.Member]:
         folder, made = folder_name(self._chosen.manifest.run), self._chosen.made
@@ -188,38 +187,3 @@ def _sum(category: str, sensitivity: str, files: Iterable[FileEntry]) -> Kept:
 def _missing(manifest: Manifest) -> Iterator[str]:
     for group in groups(manifest.records):
         yield from (line.strip() for line in itertools.islice(group_lines(group, _COLUMNS, 1), 1))
-
-
-class _Counted:
-    """Counts and hashes what passes; the hash of one piece is made while the next comes."""
-
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
-        self._pool = ThreadPoolExecutor(1, "digest")
-        self._digest = hashlib.sha256()
-        self._busy: Future[None] | None = None
-        self.size = 0
-        """Bytes that passed."""
-
-    def __enter__(self) -> _Counted:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown()
-
-    def write(self, data: bytes) -> None:
-        self._settle()
-        self._busy = self._pool.submit(self._digest.update, data)
-        self.size += len(data)
-        self._write(data)
-
-    def digest(self) -> str:
-        """SHA-256 of all that passed, hexadecimal."""
-        self._settle()
-        return self._digest.hexdigest()
-
-    def _settle(self) -> None:
-        if self._busy is not None:
-            self._busy.result()

@@ -15,9 +15,8 @@ from clinic.bundle.layout import MANIFEST, SUMS, fold, is_confined
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry
-from clinic.bundle.seal import sums
 from clinic.bundle.store import write_all
-from clinic.bundle.structure import listed_files
+from clinic.bundle.structure import listed_files, sums
 from clinic.container import age, archive
 from clinic.errors import BadBundle, UsageError
 from clinic.home import calling_user
