@@ -153,13 +153,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     root: Path = options.dir / f"bundle-{options.size}"
-    make(root, options.size)
+    size: int = options.size
+    make(root, size)
     scratch = Path(tempfile.mkdtemp(dir=options.dir))
     try:
         found = measure(root, scratch, options.rounds)
     finally:
         shutil.rmtree(scratch)
-    say(f"{human_size(options.size)} of compressed members, 2,000 small ones; {os.cpu_count()} processors")
+    say(f"{human_size(size)} of compressed members, 2,000 small ones; {os.cpu_count()} processors")
     show(found)
 
 
