@@ -35,14 +35,15 @@ Read = Callable[[], str]
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A package that somebody made, with its facts beside it."""
-    path, data = tmp_path / "db1.tar.zst", b"not really a package" * 1000
+    path, data = tmp_path / "db1.tar.zst.age", b"not really a package" * 1000
     path.write_bytes(data)
     facts = Package(
         bundle=BUNDLE, name=path.name, sha256=hashlib.sha256(data).hexdigest(), size=len(data),
-        container="tar.zst", created="2026-11-25T11:00:00Z", complete=True, cluster="db1\x1b[2J\u202eevil",
+        container="tar.zst.age", recipients=("age1theirs",),
+        created="2026-11-25T11:00:00Z", complete=True, cluster="db1\x1b[2J\u202eevil",
         kept=(Kept("logs", "user-data", 1, 20_000, 20_000),), redaction=Redaction("5"),
     )  # fmt: skip
-    path.with_name("db1.tar.zst.json").write_bytes(facts.to_json())
+    path.with_name("db1.tar.zst.age.json").write_bytes(facts.to_json())
     return path
 
 
@@ -136,7 +137,7 @@ def test_a_changed_package_is_not_asked_about(package: Path) -> None:
         stream.write(b"!")
     code, shown = give(package, b"\n")
     assert code == 6
-    assert "is not the package that db1.tar.zst.json tells of" in shown
+    assert "is not the package that db1.tar.zst.age.json tells of" in shown
     assert decisions() == []
 
 
@@ -228,7 +229,7 @@ def test_verify_finds_what_was_changed_and_with_a_noted_head_what_was_cut_off(
 
 
 def test_facts_that_are_not_there_or_no_facts_are_refused(package: Path) -> None:
-    beside = package.with_name("db1.tar.zst.json")
+    beside = package.with_name("db1.tar.zst.age.json")
     facts = Package.from_json(beside.read_bytes(), "x")
     beside.write_bytes(replace(facts, bundle="short").to_json())
     assert run(["consent", "give", str(package), *TO]) == 6

@@ -58,13 +58,14 @@ def options(words: tuple[str, ...]) -> Iterator[click.Option]:
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A package with its facts."""
-    path = tmp_path / "db1.tar.zst"
+    path = tmp_path / "db1.tar.zst.age"
     path.write_bytes(b"x" * 100)
     facts = Package(
         bundle=BUNDLE, name=path.name, sha256=hashlib.sha256(b"x" * 100).hexdigest(), size=100,
-        container="tar.zst", created="2026-11-25T11:00:00Z", complete=True, cluster="db1",
+        container="tar.zst.age", recipients=("age1theirs",),
+        created="2026-11-25T11:00:00Z", complete=True, cluster="db1",
     )  # fmt: skip
-    path.with_name("db1.tar.zst.json").write_bytes(facts.to_json())
+    path.with_name("db1.tar.zst.age.json").write_bytes(facts.to_json())
     return path
 
 

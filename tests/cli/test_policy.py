@@ -60,15 +60,20 @@ def test_a_collector_that_it_names_is(under: Run, declared: Callable[..., Path])
 
 def test_what_it_forbids_is_not_even_asked(under: Run, tmp_path: Path) -> None:
     data = b"x" * 10
-    (tmp_path / "p.tar.zst").write_bytes(data)
+    (tmp_path / "p.tar.zst.age").write_bytes(data)
     facts = Package(
-        "a" * 64, "p.tar.zst", hashlib.sha256(data).hexdigest(), 10, "tar.zst", "", True, "db1",
-        kept=(Kept("logs", "user-data", 1, 1, 1),),
+        "a" * 64, "p.tar.zst.age", hashlib.sha256(data).hexdigest(), 10, "tar.zst.age", "", True, "db1",
+        recipients=("age1theirs",), kept=(Kept("logs", "user-data", 1, 1, 1),),
     )  # fmt: skip
-    (tmp_path / "p.tar.zst.json").write_bytes(facts.to_json())
+    (tmp_path / "p.tar.zst.age.json").write_bytes(facts.to_json())
     done = under(
-        "never: [logs]\nrecipients: []\n", "consent", "give", "p.tar.zst", "--to", "https://x.example.com"
+        "never: [logs]\nrecipients: [age1ours]\n",
+        "consent",
+        "give",
+        "p.tar.zst.age",
+        "--to",
+        "https://x.example.com",
     )
     assert done.returncode == 5
-    assert "does not allow this: the package is not encrypted; it holds logs" in done.stderr
+    assert "does not allow this: it is encrypted to age1theirs; it holds logs" in done.stderr
     assert "MAY THIS PACKAGE" not in done.stderr

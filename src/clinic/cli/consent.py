@@ -22,6 +22,7 @@ from clinic.consent.receipt import Event, Record
 from clinic.consent.receipts import Receipts, state_of
 from clinic.errors import BadBundle
 from clinic.newfile import put
+from clinic.read.packagefacts import require_inside
 from clinic.units import plural
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -64,6 +65,7 @@ def give(
     """
     with Bars() as bars:
         facts = read_package(package, bars)
+    require_inside(package, facts)
     desk = make_desk(language, valid_certificate=require_valid_cert)
     consent = decide.give(facts, find_destination(destination), desk)
     if as_json:
