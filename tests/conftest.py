@@ -13,7 +13,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytest_plugins = ["tools.not_run", "tests.lab.fixtures"]
+pytest_plugins = ["tools.not_run", "tests.lab.fixtures", "tests.lab.own_sshd"]
 
 settings.register_profile("local", deadline=None)
 # A build must say the same thing twice about the same commit.

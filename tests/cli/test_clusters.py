@@ -19,7 +19,7 @@ from clinic.cli import clusters as module
 from clinic.cli.clusters import choose
 from clinic.cli.main import run
 from clinic.cluster.discover import Where
-from clinic.errors import Failed, UsageError
+from clinic.errors import Retryable, UsageError
 from clinic.outcome import Reason
 from clinic.plan import Selection
 from clinic.run.prepare import Steering, prepare
@@ -316,14 +316,13 @@ def test_a_resumed_run_finds_the_same_cluster(
     assert clinic("collect", "prod", "--resume", "bundle").code == 2
 
 
-def test_another_machines_items_end_with_the_way_to_have_them(tmp_path: Path) -> None:
-    described = tmp_path / "orders.yaml"
-    described.write_text("name: orders\ninstances: [{component: tikv, host: 192.0.2.77}]")
-    steering = Steering(Selection(), where=Where("", topology=str(described)))
+def test_another_machines_items_end_with_the_way_to_have_them() -> None:
+    steering = Steering(Selection(), where=Where("", hosts=("somebody@127.0.0.1:1",)))
     ready = prepare(steering, resolve(None, None), offline=True)
-    with pytest.raises(Failed, match=r"^192\.0\.2\.77 is another machine") as caught:
-        ready.common.host("192.0.2.77")
+    with pytest.raises(Retryable, match=r"^127\.0\.0\.1 can't be reached over SSH") as caught:
+        ready.common.host("127.0.0.1")
     assert caught.value.reason is Reason.UNREACHABLE
+    assert "ssh -p 1 somebody@127.0.0.1 true" in caught.value.fix
     assert "clinic collect local" in caught.value.fix
     ready.common.close()
 

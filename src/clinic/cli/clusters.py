@@ -135,7 +135,7 @@ def choose(where: Where) -> Where:
     `where` is what the command line says; its `cluster` is empty where that names none. Raises `UsageError` where
     nobody can be asked and there are several, or none of TiUP's and one in sight.
     """
-    if where.manual:
+    if where.manual or where.only_hosts:
         return _described(where)
     name = where.cluster or os.environ.get(VARIABLE, "")
     if name == LOCAL:
@@ -175,7 +175,7 @@ def _this_machine(where: Where) -> Where:
             f"--home, --ca, --cert and --key go with a cluster, and {LOCAL!r} is this machine alone",
             hint="name the cluster, or leave the options out",
         )
-    return Where(LOCAL)
+    return Where(LOCAL, hosts=where.hosts)
 
 
 def _somebody() -> bool:

@@ -18,6 +18,7 @@ from clinic.cli.output import say
 from clinic.cli.progress import Bars
 from clinic.cli.promlogin import metrics_options
 from clinic.cli.signals import stopping
+from clinic.cli.ssh import ssh_options
 from clinic.errors import NothingCollected
 from clinic.host.local import harden
 from clinic.redact.privacy import Level
@@ -59,6 +60,7 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("--cert", default="", metavar="FILE", help="Client certificate for them.")
 @click.option("--key", default="", metavar="FILE", help="Its key.")
 @login_options
+@ssh_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory of the bundle.")
 @click.option("--case", default="", metavar="ID", help="The support case it is for.")
 @click.option(

@@ -10,10 +10,12 @@ from clinic import profile
 from clinic.cli.clusters import absolute
 from clinic.cli.login import Login, is_attended
 from clinic.cli.promlogin import Logins, PromLogin, conditions, step_of
+from clinic.cli.ssh import hosts_in
 from clinic.cluster.discover import Where
 from clinic.errors import Refused, UsageError
 from clinic.plan import Selection
 from clinic.run.prepare import Steering
+from clinic.run.reach import Ssh
 from clinic.units import parse_duration
 
 
@@ -83,6 +85,30 @@ class Options:
 
     sql_ca: str = ""
     """`--sql-ca`."""
+
+    hosts: tuple[str, ...] = ()
+    """`--host`."""
+
+    hosts_file: str = ""
+    """`--hosts-file`."""
+
+    ssh_user: str = ""
+    """`--ssh-user`."""
+
+    ssh_key: str = ""
+    """`--ssh-key`."""
+
+    ssh_port: int | None = None
+    """`--ssh-port`."""
+
+    ssh_options: tuple[str, ...] = ()
+    """`--ssh-option`."""
+
+    known_hosts: tuple[str, ...] = ()
+    """`--known-hosts`."""
+
+    limit: int | None = None
+    """`--limit`, bytes a second."""
 
     output: Path | None = None
     """`-o`."""
@@ -175,7 +201,10 @@ class Options:
         """Which cluster the command line means; `cluster` is empty where it names none."""
         files = (absolute(path) for path in (self.topology, self.ca, self.cert, self.key))
         topology, ca, cert, key = files
-        return Where(self.cluster, self.home, topology, self.pd, self.tidb, self.prometheus, ca, cert, key)
+        hosts = (*self.hosts, *(hosts_in(Path(self.hosts_file)) if self.hosts_file else ()))
+        return Where(
+            self.cluster, self.home, topology, self.pd, self.tidb, self.prometheus, ca, cert, key, hosts
+        )
 
     @property
     def login(self) -> Logins:
@@ -187,6 +216,13 @@ class Options:
             self.prometheus_header, self.prometheus_header_file, ask,
         )  # fmt: skip
         return Logins(sql, prometheus)
+
+    @property
+    def ssh(self) -> Ssh:
+        """How other machines are logged in at."""
+        known = tuple(absolute(path) for path in self.known_hosts)
+        port = str(self.ssh_port) if self.ssh_port is not None else ""
+        return Ssh(self.ssh_user, absolute(self.ssh_key), port, self.ssh_options, known, self.limit)
 
     def check(self) -> None:
         """Raise `UsageError` for options that contradict each other."""
@@ -227,6 +263,7 @@ def steer(options: Options, where: Where) -> Steering:
         max_size=chosen.max_size,
         options=_collector_options(options),
         where=where,
+        ssh=options.ssh,
     )
     return bounded(steering, options)
 

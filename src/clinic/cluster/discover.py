@@ -12,6 +12,7 @@ from typing import cast
 from clinic.client.account import Account
 from clinic.client.tls import Tls
 from clinic.cluster.discovery.complete import Asking, complete
+from clinic.cluster.discovery.hosts import only_hosts, with_hosts
 from clinic.cluster.discovery.manual import read_topology
 from clinic.cluster.discovery.processes import Mask, find
 from clinic.cluster.discovery.queries import ask_tidbs, with_account
@@ -71,6 +72,14 @@ class Where:
     key: str = ""
     """File with its key."""
 
+    hosts: tuple[str, ...] = ()
+    """Machines outside a topology, `[user@]host[:port]`."""
+
+    @property
+    def only_hosts(self) -> bool:
+        """Whether nothing is named but machines."""
+        return bool(self.hosts) and not (self.manual or self.cluster or self.home)
+
     @property
     def manual(self) -> bool:
         """Whether the cluster is described by options."""
@@ -86,6 +95,7 @@ class Where:
         return {
             "cluster": self.cluster, "home": self.home, "topology": self.topology, "pd": self.pd, "tidb": self.tidb,
             "prometheus": self.prometheus, "ca": self.ca, "cert": self.cert, "key": self.key,
+            "hosts": self.hosts,
         }  # fmt: skip
 
     @classmethod
@@ -96,6 +106,7 @@ class Where:
             cluster=texts.get("cluster", LOCAL), home=texts.get("home", ""), topology=texts.get("topology", ""),
             pd=_words(values.get("pd")), tidb=_words(values.get("tidb")), prometheus=texts.get("prometheus", ""),
             ca=texts.get("ca", ""), cert=texts.get("cert", ""), key=texts.get("key", ""),
+            hosts=_words(values.get("hosts")),
         )  # fmt: skip
 
 
@@ -126,7 +137,7 @@ def learning(redactor: Redactor) -> Mask:
 def named(where: Where, found: Sequence[Managed], name: str) -> Where:
     """`where` with the cluster of TiUP that `name` means, as a resumed run finds it again. Raises `UsageError`."""
     if name == LOCAL:
-        return Where(LOCAL)
+        return Where(LOCAL, hosts=where.hosts)
     chosen = choose(found, name)
     return replace(where, cluster=chosen.id, home=str(chosen.home.absolute()))
 
@@ -144,11 +155,18 @@ def pd_in_sight() -> tuple[str, ...]:
 
 
 def discover(where: Where, mask: Mask, *, account: Account | None = None, offline: bool = False) -> Cluster:
-    """The cluster that `where` means, asked from its servers and this machine; within 12 s, whatever is dead.
+    """The cluster that `where` means, with the machines that are named besides; within 12 s, whatever is dead.
 
     `account` is for SQL servers; without one none is asked. With `offline` nothing is contacted. Raises `UsageError`,
     `Refused` for files of others, `Unreachable` where nothing is known but addresses that do not answer.
     """
+    if where.only_hosts:
+        return only_hosts(where.hosts)
+    found = _discovered(where, mask, account, offline)
+    return with_hosts(found, where.hosts) if where.hosts else found
+
+
+def _discovered(where: Where, mask: Mask, account: Account | None, offline: bool) -> Cluster:
     if where.manual:
         return (
             _described(where, mask, account, offline)

@@ -128,6 +128,15 @@ class Host(ABC):
     is_root: bool
     """Whether commands that need root can run: as root, or through sudo without a password."""
 
+    @property
+    def ahead(self) -> float:
+        """Seconds that its clock is ahead of this machine's."""
+        return 0.0
+
+    def cost(self) -> dict[str, float]:
+        """What reaching it has cost so far, by what is counted: for the footprint."""
+        return {}
+
     @abstractmethod
     def which(self, tool: str) -> str | None:
         """Absolute path of `tool` on the host's fixed system PATH, or None. Costs no fork for a known answer."""

@@ -65,6 +65,13 @@ class Common:
             raise Failed(Reason.NOT_FOUND, f"the cluster has no host {name!r}") from None
         return self.shared(("host", name), lambda: self._connect(machine))
 
+    def costs(self) -> dict[str, dict[str, float]]:
+        """What reaching each host has cost so far; of those that cost nothing, nothing."""
+        with self._lock:
+            slots = list(self._slots.values())
+        hosts = [slot.value for slot in slots if isinstance(slot.value, Host)]
+        return {host.name: cost for host in hosts if (cost := host.cost())}
+
     def close(self) -> None:
         """Close everything that was opened, the last first."""
         with self._lock:

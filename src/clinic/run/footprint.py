@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from clinic.bundle.record import Record
 
@@ -14,13 +14,15 @@ CONTROL = "(control machine)"
 class Footprint:
     """Measures from its making on."""
 
-    def __init__(self) -> None:
+    def __init__(self, reached: Callable[[], Mapping[str, Mapping[str, float]]] = dict) -> None:
+        """`reached` tells what reaching each host has cost."""
+        self._reached = reached
         self._started = time.monotonic()
         self._cpu = _cpu_seconds()
 
     def values(self, records: Iterable[Record]) -> dict[str, dict[str, float]]:
         """Of this process and its children: seconds, CPU seconds, peak bytes of memory; of each host and
-        server: how many commands, files, requests it was asked for.
+        server: how many commands, files, requests it was asked for, and what reaching it cost.
         """
         own = {
             "seconds": round(time.monotonic() - self._started, 3),
@@ -28,6 +30,8 @@ class Footprint:
             "peak_memory": float(_peak_memory()),
         }
         done: dict[str, dict[str, float]] = {CONTROL: own}
+        for place, cost in self._reached().items():
+            done.setdefault(place, {}).update(cost)
         for record in records:
             for action in record.actions:
                 of_place = done.setdefault(action.where or record.entry.host, {})

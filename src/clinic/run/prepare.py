@@ -11,18 +11,16 @@ from clinic import registry
 from clinic.bundle.manifest import Option
 from clinic.client.access import Access
 from clinic.cluster.discover import Where, discover, learning
-from clinic.cluster.model import Cluster, Machine
+from clinic.cluster.model import Cluster
 from clinic.collector import Target
 from clinic.deadline import Deadline
-from clinic.errors import Failed, UsageError
-from clinic.host.base import Host
-from clinic.host.local import LocalHost
+from clinic.errors import UsageError
 from clinic.kinds import Volatility
-from clinic.outcome import Reason
 from clinic.plan import Plan, Selection, declare, look, share, share_logs
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.run.engine import Bounds
+from clinic.run.reach import Reach, Ssh, open_all
 from clinic.secret import SecretRegister
 from clinic.units import MIB
 from clinic.window import Window
@@ -71,6 +69,9 @@ class Steering:
     where: Where = field(default_factory=Where)
     """Which cluster, and how it is found."""
 
+    ssh: Ssh = field(default_factory=Ssh)
+    """How other machines are logged in at."""
+
     def values(self) -> dict[str, Option]:
         """As the journal and the manifest hold it."""
         chosen = self.selection
@@ -79,7 +80,7 @@ class Steering:
             "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
             "deadline": self.deadline, "max_size": self.max_size, "max_log_size": self.max_log_size,
             "concurrency": self.concurrency, "keep_free": self.keep_free, "options": self.options,
-            **self.where.values(),
+            **self.where.values(), **self.ssh.values(),
         }  # fmt: skip
 
     @classmethod
@@ -96,7 +97,7 @@ class Steering:
                 float(str(deadline)) if deadline is not None else None,
                 _number(values.get("max_size")), _number(values.get("max_log_size")),
                 int(str(values["concurrency"])), int(str(values["keep_free"])),
-                _words(values.get("options")), Where.of(values),
+                _words(values.get("options")), Where.of(values), Ssh.of(values),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             raise UsageError(
@@ -186,9 +187,12 @@ def prepare(
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
     if logins is not None and not offline and any(one.item.source.needs_account for one in plan.items):
         access = logins.asked(access, cluster, register)
-    common = Common(cluster, window, register, _open)
+    reach = Reach(steering.ssh)
+    common = Common(cluster, window, register, reach.open)
+    common.shared(Reach, lambda: reach)
     common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:
+        open_all(_hosts(plan), common.host)
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_log_size is not None:
         plan = share_logs(plan, steering.max_log_size)
@@ -197,17 +201,12 @@ def prepare(
     return Ready(plan, common, redactor, steering.bounds, looked=not offline)
 
 
+def _hosts(plan: Plan) -> list[str]:
+    """The machines that something is to be read on."""
+    lanes = (planned.item.source.lane.partition(":") for planned in plan.items)
+    return sorted({name for kind, _, name in lanes if kind == "host"})
+
+
 def _look_seconds(until: float) -> float:
     """What one look may take: what discovery left of the time, and never nothing."""
     return min(LOOK_SECONDS, max(0.05, until - time.monotonic()))
-
-
-def _open(machine: Machine) -> Host:
-    """The door to a machine. Raises `Failed` for another one: only what its servers say can be had from here."""
-    if machine.local:
-        return LocalHost(machine.name)
-    raise Failed(
-        Reason.UNREACHABLE,
-        f"{machine.name} is another machine, and its files and commands can't be reached from here",
-        fix=f"run on {machine.name} itself: sudo clinic collect local",
-    )

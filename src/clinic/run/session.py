@@ -202,7 +202,7 @@ def _run(
     watch: Watch,
     directory: Path,
 ) -> Result:
-    footprint = Footprint()
+    footprint = Footprint(ready.common.costs)
     bounds = ready.bounds
     engine = Engine(
         plan, ready.common, writer, ready.redactor, bounds=bounds, progress=progress, earlier=earlier

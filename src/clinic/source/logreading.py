@@ -24,6 +24,9 @@ from clinic.units import KIB, human_size, plural
 
 _ZONE_FILE = "/etc/localtime"
 _ZONE_SIZE = 64 * KIB
+WORTH_TELLING = 1.0
+"""Seconds that a host's clock is off from which on the record says so."""
+
 _HEAD = KIB
 _LEAST_HEAD = 64
 """Bytes that two files must begin with alike to be taken for one, at most and at least: entries with their times."""
@@ -76,7 +79,8 @@ class Reading:
         self._source = source
         self._doors = doors
         self._host = doors.host(source.host)
-        window = doors.window.shifted(source.ahead)
+        self._ahead = source.ahead + self._host.ahead
+        window = doors.window.shifted(self._ahead)
         zone = doors.shared(("zone", source.host), lambda: _zone(self._host, doors.deadline))
         low, high = nanoseconds(window.start), nanoseconds(window.end)
         self._wanted = Wanted(low, high, lambda latest: Clock(zone, latest))
@@ -226,6 +230,7 @@ class Reading:
             self._heads.setdefault(file.sample[:_LEAST_HEAD], []).append(file.sample[:_HEAD])
         formats = "+".join(known.name for known in entries.formats)
         seen = f", {told(file.seen)}" if file.seen is not None else ""
+        seen += f" clock={self._ahead:+.3f}s" if abs(self._ahead) >= WORTH_TELLING else ""
         return f"{plural(taken, 'byte')}, {formats}{seen}" + (f" zone={file.zone}" if file.zone else "")
 
     def _rotated_meanwhile(self, trail: _Trail) -> Iterator[Part]:
@@ -284,7 +289,7 @@ class Reading:
         covered = seen is not None and seen.first <= low + max(SILENCE, int(source.silence * NANOSECONDS))
         return Case(
             low=low,
-            high=min(self._wanted.high, int((time.time() + source.ahead) * NANOSECONDS)),
+            high=min(self._wanted.high, int((time.time() + self._ahead) * NANOSECONDS)),
             seen=seen,
             oldest=low if covered else self._oldest(trail),
             rotated=trail.rotated,

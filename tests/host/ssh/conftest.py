@@ -1,129 +1,15 @@
-"""A real sshd on loopback for each kind of login, and the door to it."""
+"""The door to a real sshd, for the tests of it."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
+from tests.lab.own_sshd import Serve, Sshd
 
 from clinic.deadline import Deadline
 from clinic.host.base import Process
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.login import Login
-
-ME = pwd.getpwuid(os.geteuid()).pw_name
-
-
-@dataclass
-class Counter:
-    """Counts what passes."""
-
-    inward: int = 0
-    outward: int = 0
-    requests: int = 0
-
-    def came(self, size: int, deadline: Deadline) -> None:
-        del deadline
-        self.inward += size
-
-    def went(self, size: int) -> None:
-        self.outward += size
-        self.requests += 1
-
-
-@dataclass
-class Sshd:
-    """A server of the test's own."""
-
-    home: Path
-    port: int
-    child: subprocess.Popen[bytes]
-    meter: Counter = field(default_factory=Counter)
-
-    @property
-    def login(self) -> Login:
-        """How to log in at it: everything is said, so that the user's configuration does not matter."""
-        return Login(
-            "node", address="127.0.0.1", user=ME, port=str(self.port), key=str(self.home / "user_key"),
-            key_only=True, options=("GlobalKnownHostsFile=/dev/null",), known_hosts=(str(self.home / "known_hosts"),),
-        )  # fmt: skip
-
-    def door(self, login: Login | None = None) -> SSHHost:
-        """Log in."""
-        return SSHHost(login or self.login, lambda: self.home, self.meter)
-
-    def kill(self) -> None:
-        """As a machine that loses power: the server and every session of it, at once."""
-        for process in [self.child.pid, *descendants(self.child.pid)]:
-            subprocess.run(["kill", "-9", str(process)], check=False, capture_output=True)
-        self.child.wait()
-
-
-def descendants(pid: int) -> list[int]:
-    """The numbers of all that came from `pid`."""
-    children = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], check=False, capture_output=True, text=True
-    ).stdout.split()
-    return [number for child in map(int, children) for number in (child, *descendants(child))]
-
-
-Serve = Callable[..., Sshd]
-
-
-@pytest.fixture(scope="session")
-def serve() -> Iterator[Serve]:
-    """Starts a server with further lines of configuration."""
-    if shutil.which("sshd") is None and not Path("/usr/sbin/sshd").exists():
-        pytest.skip("not run: no sshd here")
-    with tempfile.TemporaryDirectory(prefix="clinic-sshd-") as top:
-        Path(top).chmod(0o755)
-        started: list[Sshd] = []
-
-        def serve(*lines: str, user: str = ME) -> Sshd:
-            started.append(_start(Path(tempfile.mkdtemp(dir=top)), lines, user))
-            return started[-1]
-
-        yield serve
-        for one in started:
-            one.kill()
-
-
-def _start(home: Path, lines: tuple[str, ...], user: str) -> Sshd:
-    home.chmod(0o755)
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    for name in ("host_key", "user_key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)], check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shutil.copy(home / "user_key.pub", home / "authorized_keys")
-    (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host_key.pub').read_text()}")
-    (home / "config").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
-        f"AllowUsers {user}\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-        "KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nPrintMotd no\n"
-        "MaxStartups 100\n" + "".join(f"{line}\n" for line in lines)
-    )
-    log = (home / "log").open("wb")
-    child = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(home / "config")], stderr=log)
-    log.close()
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return Sshd(home, port, child)
-        time.sleep(0.01)
-    raise AssertionError((home / "log").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -160,8 +46,3 @@ def ask() -> Callable[..., tuple[int, bytes, str]]:
 def drained(process: Process) -> bytes:
     """All that a process says."""
     return b"".join(process.chunks())
-
-
-def with_options(login: Login, *options: str) -> Login:
-    """The same login with further options."""
-    return replace(login, options=(*login.options, *options))

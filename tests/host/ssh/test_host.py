@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.host.ssh.conftest import Serve, Sshd, drained, login_shell
+from tests.host.ssh.conftest import drained, login_shell
+from tests.lab.own_sshd import Serve, Sshd
 
 from clinic.deadline import Deadline
 from clinic.errors import Cancelled, ItemError, TimedOut
@@ -76,7 +77,18 @@ def test_files_are_listed_as_they_are_here(both: tuple[SSHHost, LocalHost], tmp_
     (tmp_path / "there").symlink_to("deep")
     os.mkfifo(tmp_path / "fifo")
     os.utime(tmp_path / "a.log", (1_700_000_000, 1_700_000_000))
-    for pattern in ("*", "*.log", "*/*/*.log", "there/er/*", "nothing*", "deep", "[ab]*", "fifo"):
+    for pattern in (
+        "*",
+        "*.log",
+        "*/*/*.log",
+        "there/er/*",
+        "nothing*",
+        "nothing",
+        "no/thing",
+        "deep",
+        "[ab]*",
+        "fifo",
+    ):
         told = [host.list(f"{tmp_path}/{pattern}", soon()) for host in both]
         assert [(i.path, i.kind, i.size, i.mode, i.uid, i.gid, int(i.mtime)) for i in told[0]] == [
             (i.path, i.kind, i.size, i.mode, i.uid, i.gid, int(i.mtime)) for i in told[1]
@@ -178,7 +190,7 @@ def test_one_connection_carries_it_all(node: SSHHost, sshd: Sshd) -> None:
     accepted = (sshd.home / "log").read_text().count("Accepted publickey")
     drained(node.run(("true",), soon()))
     assert (sshd.home / "log").read_text().count("Accepted publickey") == accepted
-    assert node.connections == 1
+    assert node.cost()["ssh_connections"] == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.host.ssh.conftest import Serve, Sshd, drained, login_shell
+from tests.host.ssh.conftest import drained, login_shell
+from tests.lab.own_sshd import Serve, Sshd
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Retryable
@@ -145,7 +146,7 @@ def test_a_lost_connection_is_made_anew(sshd: Sshd) -> None:
             _kill_servers(sshd, listener=False)
     with host.run(("echo", "back"), Deadline(30)) as process:
         assert drained(process) == b"back\n"
-    assert host.connections == 2
+    assert host.cost()["ssh_connections"] == 2
     host.close()
 
 

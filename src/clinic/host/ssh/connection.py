@@ -47,9 +47,6 @@ class Facts:
     tools: frozenset[str]
     """Which of those that matter to us there are."""
 
-    clock: float
-    """Seconds since 1970 by its clock; 0 where it does not say."""
-
 
 class Connection:
     """Used by many threads at once."""
@@ -234,13 +231,10 @@ def parse_facts(said: bytes) -> Facts:
     lines = [line.split("=", 1) for line in said.decode("utf-8", "replace").splitlines() if "=" in line]
     pairs = [(line[0], line[1]) for line in lines]
     values = dict(pairs)
-    whole, _, fraction = values.get("clock", "").partition(".")
-    clock = f"{whole}.{fraction}" if fraction.isdecimal() else whole
     return Facts(
         uid=int(uid) if (uid := values.get("uid", "")).isdecimal() else -1,
         user=values.get("user") or uid,
         tools=frozenset(value for name, value in pairs if name == "tool"),
-        clock=float(clock) if whole.isdecimal() else 0.0,
     )
 
 

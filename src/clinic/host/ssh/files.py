@@ -17,7 +17,7 @@ from clinic.host.ssh.words import is_glob, plain_prefixes, script, word, words
 from clinic.host.walk import MAX_LINKS, PSEUDO, check_path, shown
 from clinic.outcome import Reason
 
-NOT_REGULAR, LACKING, ABSENT, NOT_HELD = 12, 17, 18, 19
+NOT_REGULAR, LACKING, ABSENT = 12, 17, 18
 """How the functions of the loop end."""
 
 _NUMBERS = 6
@@ -102,9 +102,7 @@ class Files:
         if found.status == LACKING:
             raise self.lacking(found.data, pattern)
         if found.status == ABSENT:
-            if expand:
-                return []
-            raise Failed(Reason.NOT_FOUND, f"{shown(pattern)}: No such file or directory")
+            return []
         return self._listed(found, deadline, limit)
 
     def _listed(self, found: Answer, deadline: Deadline, limit: int) -> list[FileInfo]:
@@ -192,8 +190,10 @@ class Files:
 
     def stat(self, path: str, deadline: Deadline) -> FileInfo:
         """What is known of `path` itself."""
-        [info] = self._list(path, False, deadline, 1)
-        return info
+        found = self._list(path, False, deadline, 1)
+        if not found:
+            raise Failed(Reason.NOT_FOUND, f"{shown(path)}: No such file or directory")
+        return found[0]
 
     def require_not_planted(self, path: str, real: str, info: FileInfo, deadline: Deadline) -> None:
         """Raise `Failed` for a second name that another than its owner could have made, as for a file here."""

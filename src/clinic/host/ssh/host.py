@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from clinic.deadline import Deadline
-from clinic.errors import Failed, Skip
+from clinic.errors import Failed, ItemError, Skip
 from clinic.formats.compressed import Packing
 from clinic.host.base import FileInfo, Host, Process, Reader
 from clinic.host.ssh.connection import Connection, Facts
 from clinic.host.ssh.files import Answer, Files
 from clinic.host.ssh.login import Login
+from clinic.host.ssh.meter import HostMeter
 from clinic.host.ssh.process import SSHProcess
-from clinic.host.ssh.reader import Hands, open_file
-from clinic.host.ssh.shell import Meter
+from clinic.host.ssh.reader import LARGEST, Hands, open_file
 from clinic.host.ssh.words import command, script
 from clinic.host.sudo import sudoers_line
 from clinic.host.walk import shown
 from clinic.outcome import Reason
-from clinic.units import KIB, MIB, human_size
-
-LARGEST = 64 * MIB
-"""Most bytes of an answer that is taken whole."""
+from clinic.units import KIB, human_size
 
 LONGEST_INPUT = 64 * KIB
 """Most bytes that a command's standard input may have."""
@@ -37,9 +35,10 @@ _LOOK_SECONDS = 20.0
 class SSHHost(Host):
     """Runs commands and reads files on another machine, as whoever logs in there. Used by many threads at once."""
 
-    def __init__(self, login: Login, sockets: Callable[[], Path], meter: Meter) -> None:
+    def __init__(self, login: Login, sockets: Callable[[], Path], meter: HostMeter) -> None:
         """Logs in. `sockets` gives the run's directory for control sockets. Raises `Failed`, `Retryable`, `Skip`."""
         self.name = login.name
+        self._meter = meter
         self._connection = Connection(login, sockets, meter)
         self.facts: Facts = self._connection.open()
         self.user = self.facts.user
@@ -48,15 +47,38 @@ class SSHHost(Host):
         self._tools: dict[str, str] | None = None
         self._trusted: dict[str, bool] = {}
         self._allowed: dict[tuple[str, ...], bool] = {}
+        self._ahead = self._ask_clock()
 
     @property
     def is_root(self) -> bool:  # type: ignore[override] # asked at first need, since it may cost a call of sudo
         return self.facts.uid == 0 or self._sudo_allows((), Deadline(_SUDO_ANSWERS))
 
     @property
-    def connections(self) -> int:
-        """How many were made to the node."""
-        return self._connection.connections
+    def ahead(self) -> float:
+        return self._ahead
+
+    def _ask_clock(self) -> float:
+        """By a question that takes as long there as back; 0 where its own duration explains the difference."""
+        before = time.time()
+        try:
+            said = self._ask(script(b"date +%s.%N"), Deadline(_LOOK_SECONDS)).data.decode("ascii", "replace")
+        except ItemError:
+            return 0.0
+        after = time.time()
+        whole, _, fraction = said.strip().partition(".")
+        if not whole.isdecimal():
+            return 0.0
+        # Without a fraction it is somewhere in that second.
+        exact = fraction.isdecimal()
+        ahead = int(whole) + (float(f"0.{fraction}") if exact else 0.5) - (before + after) / 2
+        return round(ahead, 3) if abs(ahead) > (after - before) / 2 + (0.0 if exact else 0.5) else 0.0
+
+    def cost(self) -> dict[str, float]:
+        meter = self._meter
+        return {
+            "ssh_connections": self._connection.connections, "ssh_requests": meter.requests,
+            "ssh_received": meter.received, "ssh_sent": meter.sent, "clock_ahead": self._ahead,
+        }  # fmt: skip
 
     def which(self, tool: str) -> str | None:
         if not tool or "/" in tool or "\0" in tool:

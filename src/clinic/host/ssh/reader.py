@@ -13,15 +13,21 @@ from clinic.formats.compressed import BadPacking, Packing, packing_of, unpack
 from clinic.host.base import Process, Reader
 from clinic.host.keys import is_key, is_key_name
 from clinic.host.reader import NO_ANSWER, SPECIAL
-from clinic.host.ssh.files import NOT_HELD, NOT_REGULAR, Answer, Ask, Files, Looked
+from clinic.host.ssh.files import NOT_REGULAR, Answer, Ask, Files, Looked
 from clinic.host.ssh.script import BLOCK, HEAD
 from clinic.host.ssh.words import script, word
 from clinic.host.walk import PSEUDO, check_path, shown
 from clinic.outcome import Reason
-from clinic.units import KIB
+from clinic.units import KIB, MIB
 
 PACKED = 256 * KIB
 """Bytes from which on a stretch is compressed on its way."""
+
+LITTLE = 16 * KIB
+"""Bytes of ranges up to which they come as they are."""
+
+LARGEST = 64 * MIB
+"""Most bytes of an answer that is taken whole."""
 
 _BLOCK = 64 * KIB
 _DELETED = " (deleted)"
@@ -72,15 +78,32 @@ class SSHReader(Reader):
     def _fetch(self, asked: Sequence[tuple[int, int]], deadline: Deadline) -> list[bytes]:
         """One round trip, in blocks: `dd` reads them without flags that only GNU has."""
         blocks = [(offset // BLOCK, -(-(offset + length) // BLOCK)) for offset, length in asked]
-        numbers = " ".join(f"{begin} {end - begin}" for begin, end in blocks)
-        answer = self._hands.ask(script(f"ranges_ {self._holder} {numbers}".encode()), deadline)
-        parts = answer.parts
-        if answer.status == NOT_HELD or len(parts) != len(asked) + 1:
+        line = f"ranges_ {self._holder} " + " ".join(f"{begin} {end - begin}" for begin, end in blocks)
+        packing = self._hands.packing if sum(length for _, length in asked) > LITTLE else None
+        if packing is not None:
+            line += f" | {_PROGRAMS[packing]}"
+        answer = self._hands.ask(script(line.encode()), deadline)
+        parts = self._unpacked(answer.data, packing).split(answer.separator)
+        if len(parts) != len(asked) + 1:
             raise Retryable(Reason.READ_ERROR, f"{shown(self.info.path)} is no longer held open there")
         return [
             part[offset - begin * BLOCK :][:length]
             for (offset, length), (begin, _), part in zip(asked, blocks, parts, strict=False)
         ]
+
+    def _unpacked(self, data: bytes, packing: Packing | None) -> bytes:
+        if packing is None:
+            return data
+        try:
+            pieces, size = list[bytes](), 0
+            for piece in unpack(packing, [data]):
+                pieces.append(piece)
+                size += len(piece)
+                if size > LARGEST:
+                    raise BadPacking("a small answer expands without an end")
+        except BadPacking as error:
+            raise Retryable(Reason.BAD_ANSWER, f"{shown(self.info.path)}: {error}") from error
+        return b"".join(pieces)
 
     def stream(self, start: int, end: int | None, deadline: Deadline) -> Iterator[bytes]:
         stop = self.info.size if end is None else min(end, self.info.size)

@@ -25,7 +25,7 @@ TOOLS = ("setsid", "nice", "ionice", "zstd", "gzip", "stat", "sudo")
 HEAD = 65536
 """Bytes of a file that come with its opening."""
 
-BLOCK = 4096
+BLOCK = 512
 """Bytes of the blocks in which ranges are read."""
 
 HOLD = 3607
@@ -133,7 +133,7 @@ run_() {
 }
 @FILES@
 say_ hello
-printf 'uid=%s\nuser=%s\nclock=%s\n' "$(id -u)" "$(id -un 2>/dev/null)" "$(date +%s.%N)"
+printf 'uid=%s\nuser=%s\n' "$(id -u)" "$(id -un 2>/dev/null)"
 for K in @TOOLS@; do have_ "$K" && echo "tool=$K"; done
 say_ '0 0'
 Q=0; J=

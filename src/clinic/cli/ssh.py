@@ -1,0 +1,52 @@
+"""The options of commands that log in at other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from clinic.cli.options import SizeType
+from clinic.errors import UsageError
+
+
+def ssh_options(command: Callable[..., object]) -> Callable[..., object]:
+    """How machines are logged in at, where neither TiUP nor ssh_config says it."""
+    for option in (
+        click.option(
+            "--limit", type=SizeType(), metavar="SIZE", help="Most bytes a second over SSH, of all hosts together."
+        ),
+        click.option(
+            "--known-hosts", multiple=True, metavar="FILE", help="Host keys, besides yours and the system's."
+        ),
+        click.option(
+            "--ssh-option", "ssh_options", multiple=True, metavar="NAME=VALUE",
+            help="As ssh -o, for example ProxyJump=bastion.",
+        ),
+        click.option("--ssh-port", type=click.IntRange(1, 65535), help="Port of sshd; else the topology's."),
+        click.option("--ssh-key", default="", metavar="FILE", help="Private key; else TiUP's, and your own."),
+        click.option("--ssh-user", default="", metavar="NAME", help="Account on the hosts; else TiUP's."),
+        click.option("--hosts-file", default="", metavar="FILE", help="Such hosts, one a line."),
+        click.option(
+            "--host", "hosts", multiple=True, metavar="[USER@]HOST[:PORT]",
+            help="A machine besides those of the cluster, or without one; repeatable.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def hosts_in(path: Path) -> tuple[str, ...]:
+    """The hosts that a file names, one a line; `#` begins a comment. Raises `UsageError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"can't read {path}: {error}", hint="check the path given with --hosts-file"
+        ) from error
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    found = tuple(line for line in lines if line)
+    if not found:
+        raise UsageError(f"{path} names no host", hint="write [user@]host[:port], one a line")
+    return found

@@ -1,0 +1,132 @@
+"""How the machines of a cluster are reached: this one directly, every other over SSH."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinic import home
+from clinic.bundle.manifest import Option
+from clinic.cluster.model import Machine
+from clinic.errors import ItemError, Retryable
+from clinic.host.base import Host
+from clinic.host.local import LocalHost
+from clinic.host.ssh.directory import make
+from clinic.host.ssh.host import SSHHost
+from clinic.host.ssh.login import Login
+from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.outcome import Reason
+
+AT_ONCE = 16
+"""Logins at once: more of them at one bastion are turned away (MaxStartups of sshd)."""
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """What the command line says of logins; kept in the bundle, so that a resumed run logs in the same way."""
+
+    user: str = ""
+    """Account, instead of the one that TiUP deployed with."""
+
+    key: str = ""
+    """File with a private key, instead of TiUP's."""
+
+    port: str = ""
+    """Port of sshd, instead of the one in the topology."""
+
+    options: tuple[str, ...] = ()
+    """Further options of ssh, `Name=value`."""
+
+    known_hosts: tuple[str, ...] = ()
+    """Files with host keys besides the user's and the system's."""
+
+    limit: int | None = None
+    """Bytes a second over SSH, of all hosts together; None for as fast as it goes."""
+
+    def values(self) -> dict[str, Option]:
+        """As the journal and the manifest hold it."""
+        return {
+            "ssh_user": self.user, "ssh_key": self.key, "ssh_port": self.port, "ssh_options": self.options,
+            "known_hosts": self.known_hosts, "limit": self.limit,
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, values: Mapping[str, Option]) -> Ssh:
+        """What `values()` gave, read back; what an older bundle does not say is left to ssh's own configuration."""
+        texts = {name: str(values.get(name) or "") for name in ("ssh_user", "ssh_key", "ssh_port")}
+        several = {name: values.get(name) for name in ("ssh_options", "known_hosts")}
+        options, known = (one if isinstance(one, tuple) else () for one in several.values())
+        limit = values.get("limit")
+        return cls(
+            texts["ssh_user"], texts["ssh_key"], texts["ssh_port"], options, known,
+            int(str(limit)) if limit is not None else None,
+        )  # fmt: skip
+
+    def login(self, machine: Machine) -> Login:
+        """How to log in at `machine`: what was said counts for more than the topology."""
+        told = machine.login
+        return Login(
+            machine.name,
+            address=told.get("address", ""),
+            user=self.user or told.get("user", ""),
+            port=self.port or told.get("port", ""),
+            key=self.key or told.get("key", ""),
+            key_only=bool(self.key),
+            options=self.options,
+            known_hosts=(*self.known_hosts, str(own_known_hosts())),
+        )
+
+
+def own_known_hosts() -> Path:
+    """Clinic's own file of host keys that a person has accepted."""
+    return home.state_dir() / "known_hosts"
+
+
+class Reach:
+    """Opens the doors of one run; `close` it last."""
+
+    def __init__(self, ssh: Ssh) -> None:
+        self._ssh = ssh
+        self._bucket = Bucket(ssh.limit)
+        self._lock = threading.Lock()
+        self._directory: Path | None = None
+
+    def open(self, machine: Machine) -> Host:
+        """The door to a machine. Raises `Failed`, `Retryable`, `Skip`."""
+        if machine.local:
+            return LocalHost(machine.name)
+        return SSHHost(self._ssh.login(machine), self._sockets, HostMeter(self._bucket))
+
+    def _sockets(self) -> Path:
+        with self._lock:
+            if self._directory is None:
+                try:
+                    self._directory = make()
+                except OSError as error:
+                    raise Retryable(
+                        Reason.READ_ERROR, f"no directory for control sockets: {error}"
+                    ) from error
+            return self._directory
+
+    def close(self) -> None:
+        """Remove the directory of control sockets. Safe to call twice."""
+        with self._lock:
+            directory, self._directory = self._directory, None
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def open_all(names: Iterable[str], open_one: Callable[[str], Host]) -> None:
+    """Open the doors to these machines side by side; what can't be opened says so to each of its items."""
+
+    def attempt(name: str) -> None:
+        with suppress(ItemError):  # Kept where doors are kept, and raised again for each item.
+            open_one(name)
+
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clinic-login") as pool:
+        list(pool.map(attempt, names))
