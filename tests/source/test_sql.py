@@ -25,7 +25,7 @@ from clinic.outcome import Reason
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import Secret, SecretRegister
 from clinic.source.base import Doors
-from clinic.source.sql import Query
+from clinic.source.sql import FEW_ROWS, OVERFLOWS, Query
 from clinic.window import Window
 
 __all__ = ["serve"]  # a fixture
@@ -157,6 +157,21 @@ def test_rows_over_the_cap_are_not_read(doors: AttemptDoors, serve: Serve) -> No
     assert got == b"x\n" + b"".join(b"%d\n" % number for number in range(10))
     assert isinstance(ended, Partial) and ended.reason is Reason.TRUNCATED and "10 rows" in ended.message
     assert read(Query(tidb(server.port), "SELECT 1", row_cap=100), doors)[1] is None
+
+
+def test_a_server_of_which_no_result_ends_is_asked_for_few_rows(doors: AttemptDoors, serve: Serve) -> None:
+    server = serve(speaking(lambda _: table(["x"], [[b"y"]] * 3000)))
+    for number in range(OVERFLOWS):
+        assert read(Query(tidb(server.port), f"SELECT {number}", row_cap=2000), doors)[0].count(b"y") == 2000
+    got, ended = read(Query(tidb(server.port), "SELECT 9"), doors)
+    assert got.count(b"y") == FEW_ROWS and isinstance(ended, Partial)
+    assert "1,000 rows" in ended.message
+
+
+def test_long_results_that_end_are_no_reason_for_fewer_rows(doors: AttemptDoors, serve: Serve) -> None:
+    server = serve(speaking(lambda _: table(["x"], [[b"y"]] * 2000)))
+    for number in range(OVERFLOWS + 1):
+        assert read(Query(tidb(server.port), f"SELECT {number}"), doors)[1] is None
 
 
 def test_a_result_over_the_byte_cap_is_cut(doors: AttemptDoors, serve: Serve) -> None:

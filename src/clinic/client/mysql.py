@@ -67,6 +67,8 @@ class Sql:
         self.account = account
         self.secured = ""
         """How the last connection was protected, for people."""
+        self.endless = 0
+        """Long results of which no end came: whoever asks keeps count, and asks for less where there are many."""
         self._tls = tls if tls is not None else Tls()
         self._reach = Reach(address)
         self._turn = threading.Lock()

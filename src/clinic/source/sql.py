@@ -20,6 +20,12 @@ from clinic.units import KIB, MIB, human_size, plural
 NULL = r"\N"
 """What stands for NULL, without quotes; a text of these two characters is in quotes."""
 
+OVERFLOWS = 2
+"""Results without an end that one server may give; of its further ones only `FEW_ROWS` are taken."""
+
+FEW_ROWS = 1_000
+"""What is taken of a result of a server whose results have no end: what it says can't be what is asked for."""
+
 _AT_ONCE = 64 * KIB
 _READS = re.compile(r"(?is)\s*(?:select|show|table|with|desc|describe|explain|admin\s+show)\b")
 _WRITES = re.compile(
@@ -120,10 +126,11 @@ class Query(Source):
         started, table, ended = time.monotonic(), _Table(self.columns), "stopped"
         try:
             with door.query(self.sql, doors.deadline, limit=self.byte_cap) as result:
-                yield from self._taken(result, table)
+                yield from self._taken(result, table, self._most_rows(door))
             ended = ""
         except ItemError as error:
             ended = str(error.reason)
+            door.endless += table.rows > FEW_ROWS
             raise
         finally:
             outcome = table.told + (f": {ended}" if ended else "")
@@ -131,13 +138,16 @@ class Query(Source):
             seconds = time.monotonic() - started
             doors.ran(Ran("sql", self.sql, str(door.address), door.account.user, outcome, seconds))
 
-    def _taken(self, result: Result, table: _Table) -> Iterator[bytes]:
+    def _most_rows(self, door: Sql) -> int:
+        return self.row_cap if door.endless < OVERFLOWS else min(self.row_cap, FEW_ROWS)
+
+    def _taken(self, result: Result, table: _Table, most: int) -> Iterator[bytes]:
         """The table in pieces. What came before an error is given before it is raised."""
         table.begin(result.columns)
         try:
             for row in result.rows:
-                if table.rows == self.row_cap:
-                    text = f"more than {plural(self.row_cap, 'row')}: the first are here"
+                if table.rows == most:
+                    text = f"more than {plural(most, 'row')}: the first are here"
                     raise Partial(Reason.TRUNCATED, text)
                 table.add(row)
                 if table.waiting >= _AT_ONCE:
