@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from clinic.bundle.layout import Names, fold
 from clinic.bundle.part import Placed
-from clinic.bundle.record import FileEntry, Record
+from clinic.bundle.record import FileEntry, Record, content_of
 from clinic.bundle.store import Store
-from clinic.kinds import Content
 from clinic.outcome import Reason, Status
 
 
@@ -32,7 +31,7 @@ class Shelf:
         self.records[record.entry.path] = record
         for file in record.files:
             self._names.take(file.path)
-            self.placed(record.entry.path, Placed(file, 0, Content(record.entry.content)))
+            self.placed(record.entry.path, Placed(file, 0, content_of(record.entry, file)))
 
     def placed(self, owner: str, placed: Placed) -> None:
         """A file of the entry with the path `owner` has got its name."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from clinic.bundle.layout import COMPRESSED
+from clinic.kinds import Content
 from clinic.outcome import Reason, Status
 
 
@@ -93,6 +94,12 @@ class FileEntry:
     def name(self) -> str:
         """Its path without the ending of the compression."""
         return self.path.removesuffix(COMPRESSED)
+
+
+def content_of(entry: Entry, file: FileEntry) -> Content:
+    """The format of one file of an item: beside frames stand lines of JSON, which say what is in them."""
+    content = Content(entry.content)
+    return Content.JSON if content is Content.FRAMES and file.name.endswith(".jsonl") else content
 
 
 @dataclass(frozen=True, slots=True)

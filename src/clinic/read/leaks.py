@@ -11,6 +11,7 @@ from typing import BinaryIO
 from clinic.bundle.layout import MANIFEST
 from clinic.bundle.member import open_stored
 from clinic.bundle.package import LeakResult
+from clinic.bundle.record import content_of
 from clinic.kinds import Content
 from clinic.progress import Progress
 from clinic.read.open import Opened
@@ -111,7 +112,7 @@ def _leaks(opened: Opened, redactor: Redactor, progress: Progress) -> Iterator[L
 def _members(opened: Opened) -> Iterator[tuple[str, Content]]:
     for record in opened.records:
         for file in record.files:
-            yield file.path, Content(record.entry.content)
+            yield file.path, content_of(record.entry, file)
     listed = {file.path for record in opened.records for file in record.files}
     for file in opened.files():
         if file.path not in listed:

@@ -11,7 +11,7 @@ from clinic.bundle.layout import PRIVACY, SUMMARY, safe_path
 from clinic.bundle.manifest import Run
 from clinic.bundle.part import Observer
 from clinic.bundle.reader import Bundle
-from clinic.bundle.record import Entry, FileEntry, Record
+from clinic.bundle.record import Entry, FileEntry, Record, content_of
 from clinic.bundle.writer import BundleWriter, ItemWriter, Sealed
 from clinic.errors import UsageError
 from clinic.home import calling_user
@@ -90,7 +90,7 @@ def names_of(opened: Opened, level: Level) -> Names:
         note(found, "host", record.entry.host)
         if record.entry.content != Content.OPAQUE:
             for file in record.files:
-                _learn_from(opened, file, Content(record.entry.content), found, level)
+                _learn_from(opened, file, content_of(record.entry, file), found, level)
     return Names(found)
 
 
@@ -192,7 +192,7 @@ class _Copy:
 
     def _file(self, item: ItemWriter, file: FileEntry, entry: Entry) -> None:
         name = file.name.removeprefix(entry.path).lstrip("/") if entry.folder else ""
-        part = item.part(self._privacy.path(name))
+        part = item.part(self._privacy.path(name), content_of(entry, file))
         with self._opened.member(file.path) as stream:
             while data := stream.read(MIB):
                 part.write(self._privacy.words(data) if is_of_names(file.path) else data)
