@@ -132,6 +132,15 @@ def test_the_environment_chooses_the_language_and_nothing_else(package: Path) ->
     assert (code, "尚未发送任何内容" in shown) == (5, True)
 
 
+def test_the_case_and_the_protocol_are_those_of_the_upload(
+    package: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, shown = give(package, YES, "--case", "TS-17", "--protocol", "s3")
+    assert (code, "Case         TS-17" in shown) == (0, True)
+    record = json.loads(_said(capfd, "consent", "show", decisions()[0]["receipt"], "--json"))["record"]
+    assert (record["disclosed"]["case"], record["parties"]["protocol"]) == ("TS-17", "s3")
+
+
 def test_a_changed_package_is_not_asked_about(package: Path) -> None:
     with package.open("ab") as stream:
         stream.write(b"!")

@@ -58,7 +58,7 @@ def test_anything_else_is_a_no_and_is_written_down_without_what_was_typed(
     assert entry.event.record.answer == "no"
     assert entry.event.record.expires == ""
     assert "yes" not in entry.event.record.how
-    with pytest.raises(Refused, match="it was a no"):
+    with pytest.raises(Refused, match="was a no"):
         ask(package, destination, desk(...))
 
 
@@ -113,6 +113,31 @@ def test_it_is_not_asked_again_at_a_terminal_but_give_always_asks(
     assert sat.person.shown == []
     with pytest.raises(Refused):
         give(package, destination, desk(""))
+
+
+def test_a_later_no_takes_an_earlier_yes_back_for_that_destination_alone(
+    package: Package, destination: Destination, desk: Sit
+) -> None:
+    other = replace(destination, endpoint="https://other.example.com")
+    for there in (destination, other):
+        give(package, there, desk(YES))
+    with pytest.raises(Refused):
+        give(package, destination, desk(""))
+    with pytest.raises(Refused, match="does not hold: it was a no"):
+        ask(package, destination, desk(...))
+    assert ask(package, other, desk(...)).destination == other.endpoint
+    given = give(package, destination, desk(YES))
+    assert ask(package, destination, desk(...)) == given
+
+
+def test_a_withdrawal_is_not_got_round_by_an_older_yes(
+    package: Package, destination: Destination, desk: Sit, receipts: Receipts
+) -> None:
+    give(package, destination, desk(YES))
+    newer = give(package, destination, desk(YES))
+    receipts.append(Event(Happened.WITHDRAWAL_REQUESTED, newer.receipt, "2026-11-25T13:00:00Z"))
+    with pytest.raises(Refused, match="it was withdrawn"):
+        ask(package, destination, desk(...))
 
 
 CHANGES: dict[str, tuple[dict[str, object], dict[str, object], dict[str, object], str]] = {

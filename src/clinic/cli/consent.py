@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from clinic.cli.consent_prompt import language_option, make_desk, valid_option
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
 from clinic.consent import decide, withdrawal
+from clinic.consent.destination import Protocol
 from clinic.consent.destinations import find_destination
 from clinic.consent.receipt import Event, Record
 from clinic.consent.receipts import Receipts, state_of
@@ -24,6 +26,9 @@ from clinic.errors import BadBundle
 from clinic.newfile import put
 from clinic.read.packagefacts import require_inside
 from clinic.units import plural
+
+PROTOCOLS = [one.value for one in Protocol if one is not Protocol.OFFLINE]
+"""What can be spoken with a destination."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -46,17 +51,23 @@ def command() -> None:
 @command.command("give")
 @click.argument("package", type=click.Path(path_type=Path))
 @click.option("--to", "destination", required=True, metavar="DEST", help="A destination's name, or its URL.")
+@click.option("--case", default="", help="The support case that it is for; else the one the bundle names.")
+@click.option(
+    "--protocol", type=click.Choice(PROTOCOLS), default=PROTOCOLS[0], show_default=True,
+    help="What a destination named by its URL speaks.",
+)  # fmt: skip
 @language_option
 @valid_option
 @json_option
 def give(
-    package: Path, destination: str, language: str | None, require_valid_cert: bool, as_json: bool
-) -> int:
+    package: Path, destination: str, case: str, protocol: str, language: str | None, require_valid_cert: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Answer now, at a terminal, whether PACKAGE may go to DEST; nothing is sent.
 
     For a job that uploads later, where nobody can type: clinic upload finds the receipt. It is good for exactly this
-    file, destination, operator, notice, policy, format and keys, for seven days, and until you take it back. Run
-    it as the account that the job runs as.
+    file, destination, operator, notice, policy, case, format and keys, for seven days, and until you take it back.
+    Run it as the account that the job runs as, with the same --to, --case and --protocol as the upload.
 
     \b
     Examples:
@@ -67,7 +78,8 @@ def give(
         facts = read_package(package, bars)
     require_inside(package, facts)
     desk = make_desk(language, valid_certificate=require_valid_cert)
-    consent = decide.give(facts, find_destination(destination), desk)
+    there = find_destination(destination, Protocol(protocol))
+    consent = decide.give(replace(facts, case=case or facts.case), there, desk)
     if as_json:
         print_json({
             "receipt": consent.receipt, "package": consent.package, "bundle": consent.bundle,

@@ -137,20 +137,22 @@ def _question(package: Package, destination: Destination, desk: Desk, language: 
 
 
 def _earlier(package: Package, destination: Destination, desk: Desk) -> tuple[Consent | None, str]:
-    """The consent of an earlier answer that holds for exactly this, else why none does."""
-    why_not = _NEVER
+    """The consent of the last answer for this package and address where that holds, else why it does not.
+
+    Only the last one counts: a no, or a withdrawal, takes back every yes before it.
+    """
     entries = desk.receipts.entries()
-    for entry in reversed(entries):
-        record = entry.event.record
-        if record is None or record.disclosed.package != package.sha256:
-            continue
-        events = tuple(one.event for one in entries if one.event.receipt == record.id)
-        against = next(_against(record, events, package, destination, desk), None)
-        if against is None:
-            return _consent(record), ""
-        if why_not == _NEVER:
-            why_not = f"the answer of {record.answered} (receipt {record.id}) does not hold: {against}"
-    return None, why_not
+    records = [one.event.record for one in reversed(entries) if one.event.record is not None]
+    about = [record for record in records if record.disclosed.package == package.sha256]
+    there = [record for record in about if record.parties.destination == destination.address]
+    record = next(iter((*there, *about)), None)
+    if record is None:
+        return None, _NEVER
+    events = tuple(one.event for one in entries if one.event.receipt == record.id)
+    against = next(_against(record, events, package, destination, desk), None)
+    if against is None:
+        return _consent(record), ""
+    return None, f"the answer of {record.answered} (receipt {record.id}) does not hold: {against}"
 
 
 def _against(
