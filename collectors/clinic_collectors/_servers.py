@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinic.collector import (
     Collector,
@@ -18,6 +18,9 @@ from clinic.collector import (
 )
 from clinic.source.first import First
 from clinic.source.http import Expect, Get
+
+SOON = 4.0
+"""Seconds for the beginning of an answer, where another server can be asked instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,11 @@ class Ask:
     def source(self, servers: Iterable[Instance]) -> Source:
         """Ask each of `servers` until one answers."""
         paths = (self.get,) if isinstance(self.get, str) else self.get
-        asked = tuple(Get(server, path, expect=self.expect) for server in servers for path in paths)
-        return asked[0] if len(asked) == 1 else First(asked)
+        asked = [Get(server, path, expect=self.expect) for server in servers for path in paths]
+        # Where another one may be asked, none is waited for long.
+        others = (replace(one, begin=SOON) for one in asked if one.lane != asked[-1].lane)
+        asked = [*others, *(one for one in asked if one.lane == asked[-1].lane)]
+        return asked[0] if len(asked) == 1 else First(tuple(asked))
 
     def item(self, collector: str, path: str, source: Source, instance: Instance | None = None) -> Item:
         """The item at `path`."""

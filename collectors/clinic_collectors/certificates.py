@@ -62,5 +62,5 @@ def _shown(instance: Instance) -> Source:
     where = f"[{address}]:{instance.port}" if ":" in address else f"{address}:{instance.port}"
     start = ("-starttls", "mysql") if Role.SQL in instance.roles else ()
     argv = ("openssl", "s_client", "-connect", where, *start, "-showcerts")
-    shown = Command(instance.host, argv, ok=(0, 1), package="openssl", deadline=10.0)
+    shown = Command(instance.host, argv, ok=(0, 1), package="openssl", deadline=5.0)
     return Composed(instance.host, (("shown", shown),), endpoint(where), needs=frozenset({"shown"}))

@@ -101,6 +101,9 @@ class ItemError(Exception):
     transient: ClassVar[bool] = False
     """Whether the same thing may succeed a moment later."""
 
+    later: ClassVar[bool] = False
+    """Whether it is worth one more try when everything else is done, and none before."""
+
     def __init__(self, reason: Reason, message: str, *, fix: str = "") -> None:
         super().__init__(message)
         self.reason = reason
@@ -132,10 +135,33 @@ class Retryable(ItemError):
     transient = True
 
 
+class NotAsked(Failed):
+    """Its server gave no answer to what was asked before, so it was not even asked."""
+
+    later = True
+
+
+class NotYet(Retryable):
+    """Its server says that it can't answer for the moment: it has no leader, or too much to do."""
+
+    later = True
+
+    def __init__(self, reason: Reason, message: str, *, fix: str = "", after: float = 1.0) -> None:
+        super().__init__(reason, message, fix=fix)
+        self.after = after
+        """Seconds after which to ask again."""
+
+
 class TimedOut(ItemError):
     """Its deadline passed."""
 
     status = Status.TIMED_OUT
+
+
+class Silent(TimedOut):
+    """Its server took the question and did not begin to answer in time."""
+
+    later = True
 
 
 class Cancelled(ItemError):

@@ -19,7 +19,19 @@ from clinic.client.address import Address
 from clinic.client.http import Web
 from clinic.client.tls import Tls
 from clinic.deadline import Deadline
-from clinic.errors import Cancelled, Failed, ItemError, Partial, Retryable, Skip, TimedOut
+from clinic.errors import (
+    Cancelled,
+    Failed,
+    ItemError,
+    NotAsked,
+    NotYet,
+    Partial,
+    Retryable,
+    Silent,
+    Skip,
+    TimedOut,
+    Unready,
+)
 from clinic.outcome import Reason
 from clinic.secret import Secret
 
@@ -223,8 +235,9 @@ def test_a_host_that_drops_packets_is_given_up_soon(monkeypatch: pytest.MonkeyPa
         Web(Address("127.0.0.1", port)) as door,
     ):
         error = ends(door, seconds=20, within=2)
-    assert isinstance(error, Retryable) and error.reason is Reason.UNREACHABLE
-    assert "within 0.3 s" in error.message
+        assert isinstance(error, Silent) and error.reason is Reason.UNREACHABLE
+        assert "within 0.3 s" in error.message
+        assert isinstance(ends(door), NotAsked)
 
 
 # Servers that fill a client
@@ -360,10 +373,10 @@ def test_a_connection_that_is_reset_may_be_tried_again(web: Callable[..., Web]) 
         ("400 Bad Request", b'{"error": "bad", "code": 3}', Failed, Reason.BAD_ANSWER, "400 Bad Request: bad"),
         ("500 Internal Server Error", b'{"msg": "x\\u001b[31m"}', Failed, Reason.BAD_ANSWER, ": x [31m"),
         ("500 Internal Server Error", b"PANIC " + b"y" * 5000, Failed, Reason.BAD_ANSWER, "PANIC"),
-        ("500 Internal Server Error", b'"leader is nil"', Retryable, Reason.BAD_ANSWER, "leader"),
+        ("500 Internal Server Error", b'"leader is nil"', NotYet, Reason.BAD_ANSWER, "leader"),
         ("502 Bad Gateway", b"", Retryable, Reason.BAD_ANSWER, "502"),
-        ("503 Service Unavailable", b"redirect finds no leader", Retryable, Reason.BAD_ANSWER, "no leader"),
-        ("429 Too Many Requests", b"", Retryable, Reason.BAD_ANSWER, "429"),
+        ("503 Service Unavailable", b"redirect finds no leader", NotYet, Reason.BAD_ANSWER, "no leader"),
+        ("429 Too Many Requests", b"", NotYet, Reason.BAD_ANSWER, "429"),
         ("400 Bad Request", b"Client sent an HTTP request to an HTTPS server.", Failed, Reason.BAD_ANSWER, "TLS"),
         ("304 Not Modified", b"", Failed, Reason.BAD_ANSWER, "304"),
     ],
@@ -391,11 +404,48 @@ def test_a_server_that_is_not_ready_is_waited_for_and_not_for_ever(
     web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door = web(answering(b"no leader", "Retry-After: 7", status="503 Service Unavailable"))
-    assert isinstance(ends(door, path="/a"), Retryable)
-    assert (door.wait("/a"), door.wait("/a"), door.wait("/b")) == (7.0, None, None)
+    error = ends(door, path="/a")
+    assert isinstance(error, NotYet) and error.after == 7.0
     monkeypatch.setattr("clinic.client.http.PATIENCE", 0.0)
-    assert isinstance(ends(door, path="/b"), Failed)
-    assert door.wait("/b") is None
+    assert isinstance(ends(door, path="/b"), Unready)
+
+
+def test_a_server_that_is_not_ready_is_not_asked_the_same_again_at_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answering(b"no leader", status="503 Service Unavailable"))
+    with Web(Address("127.0.0.1", server.port)) as door:
+        assert isinstance(ends(door, path="/a"), NotYet)
+        assert isinstance(ends(door, path="/b"), NotYet)
+        error = ends(door, path="/a")
+        assert isinstance(error, NotYet) and 0 < error.after <= 2
+        assert "/a was not asked again, as GET http://" in error.message
+        monkeypatch.setattr("clinic.client.http.RECENTLY", 0.0)
+        error = ends(door, path="/a")
+        assert isinstance(error, NotYet) and "not asked again" not in error.message
+
+
+def test_what_a_server_that_is_not_ready_can_answer_all_the_same_it_answers_soon(
+    web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PD without a leader says so after 3 s, question by question; who its members are it says at once."""
+
+    def script(peer: Peer) -> None:
+        head = peer.head()
+        if b"/slow" in head:
+            peer.sleep()
+        status, body = (
+            (b"200 OK", b"[]") if b"/health" in head else (b"503 Service Unavailable", b"no leader")
+        )
+        peer.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+
+    monkeypatch.setattr("clinic.client.http.UNREADY_SECONDS", 0.2)
+    door = web(script)
+    assert isinstance(ends(door, path="/stores"), NotYet)
+    assert door.fetch("/health", Deadline(5)) == b"[]"
+    error = ends(door, path="/slow", seconds=20, within=5)
+    assert isinstance(error, NotYet)
+    assert "/slow was not waited for, as GET" in error.message and "no leader" in error.message
 
 
 def test_a_password_that_one_server_refuses_is_tried_on_no_other(serve: Serve) -> None:
@@ -431,7 +481,7 @@ def test_a_name_that_nobody_knows() -> None:
 def test_a_dead_server_is_not_dialled_for_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
     with Web(Address("127.0.0.1", closed_port())) as door:
         kinds = [type(ends(door)) for _ in range(5)]
-        assert kinds == [Retryable, Retryable, Retryable, Failed, Failed]
+        assert kinds == [Retryable] * 3 + [NotAsked] * 2
         monkeypatch.setattr("clinic.client.wire.DOWN_SECONDS", 0.0)
         assert isinstance(ends(door), Retryable)
 
@@ -439,18 +489,33 @@ def test_a_dead_server_is_not_dialled_for_every_item(monkeypatch: pytest.MonkeyP
 def test_a_server_that_keeps_silent_costs_less_each_time(
     web: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clinic.client.wire.BEGIN_SECONDS", 0.3)
     monkeypatch.setattr("clinic.client.wire.SHORT_SECONDS", 0.1)
     door = web(stalling)
-    assert [type(ends(door, seconds=0.3)) for _ in range(2)] == [TimedOut, TimedOut]
-    assert "none to what was asked before" in ends(door, seconds=5, within=1).message
-    assert isinstance(ends(door, seconds=5, within=1), TimedOut)
-    error = ends(door, seconds=5, within=0.1)
-    assert isinstance(error, Failed) and error.reason is Reason.UNREACHABLE
+    error = ends(door)
+    assert isinstance(error, Silent) and "no answer within 0.3 s" in error.message
+    error = ends(door)
+    assert isinstance(error, NotAsked) and error.reason is Reason.UNREACHABLE
+    door.again()
+    error = ends(door)
+    assert isinstance(error, Silent) and "no answer within 0.1 s" in error.message
+    assert isinstance(ends(door), NotAsked)
+
+
+def test_where_another_server_can_be_asked_one_is_left_early_and_not_given_up(
+    web: Callable[..., Web],
+) -> None:
+    door = web(stalling)
+    with pytest.raises(Silent), door.exchange("/", Deadline(5), begin=0.1):
+        pass
+    with pytest.raises(Silent), door.exchange("/", Deadline(5), begin=0.1):
+        pass
 
 
 def test_a_server_that_was_silent_may_take_its_time_once_it_answers(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("clinic.client.wire.BEGIN_SECONDS", 0.2)
     monkeypatch.setattr("clinic.client.wire.SHORT_SECONDS", 0.3)
     silent = True
 
@@ -463,8 +528,8 @@ def test_a_server_that_was_silent_may_take_its_time_once_it_answers(
         peer.send(b"]")
 
     with Web(Address("127.0.0.1", serve(script).port)) as door:
-        for _ in range(2):
-            assert isinstance(ends(door, seconds=0.2), TimedOut)
+        assert isinstance(ends(door), TimedOut)
+        door.again()
         silent = False
         assert door.fetch("/", Deadline(5)) == b"[]"
 

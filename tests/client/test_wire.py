@@ -14,7 +14,7 @@ from clinic.client import wire
 from clinic.client.address import Address
 from clinic.client.wire import Cut, Reach, dial
 from clinic.deadline import Deadline
-from clinic.errors import Cancelled, Failed, Retryable, TimedOut
+from clinic.errors import Cancelled, Failed, NotAsked, Retryable, TimedOut
 from clinic.outcome import Reason
 
 
@@ -127,14 +127,24 @@ def test_a_server_that_is_down_is_tried_again_after_a_while(
     reach.require_up()
 
 
-def test_silence_shortens_the_next_wait_until_there_is_an_answer() -> None:
+def test_a_server_that_was_silent_once_is_asked_nothing_until_all_else_is_done_and_then_not_for_long() -> (
+    None
+):
     reach = Reach(Address("127.0.0.1", 1))
-    for _ in range(wire.SILENCES):
-        reach.silent()
-    assert reach.first == wire.SHORT_SECONDS
-    reach.answered()
-    assert not reach.first
-    for _ in range(2 * wire.SILENCES):
-        reach.silent()
-    with pytest.raises(Failed, match="did not answer in time"):
+    assert reach.begin(12.0) == 12.0
+    reach.silent(time.monotonic())
+    with pytest.raises(NotAsked, match="did not answer in time"):
         reach.require_up()
+    reach.again()
+    reach.require_up()
+    assert reach.begin(12.0) == wire.SHORT_SECONDS
+    reach.answered()
+    assert reach.begin(12.0) == 12.0
+
+
+def test_one_question_too_much_for_a_server_that_answers_others_says_nothing_of_it() -> None:
+    reach = Reach(Address("127.0.0.1", 1))
+    asked = time.monotonic()
+    reach.answered()
+    reach.silent(asked)
+    reach.require_up()

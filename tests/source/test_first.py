@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut, Unready
+from clinic.errors import Failed, ItemError, NotAsked, NotYet, Partial, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason
-from clinic.source import first
+from clinic.source import first, standing
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import Composed
 from clinic.source.first import First
+from clinic.source.standing import Standing
 
 DOWN = Retryable(Reason.UNREACHABLE, "pd-1: connection refused", fix="start it")
 NO_LEADER = Retryable(Reason.BAD_ANSWER, "pd-2: 503 no leader")
@@ -154,20 +155,45 @@ def test_where_all_failed_a_moment_ago_one_stands_for_all() -> None:
     assert error.message == NO_LEADER.message
 
 
-def test_without_a_leader_one_stands_for_all_whatever_else_is_answered() -> None:
+def test_without_a_leader_one_stands_for_all_whatever_else_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """PD without a leader still says who its members are; that proves nothing for what only a leader knows."""
-    doors, unready = Clock(), Unready(Reason.BAD_ANSWER, "no leader for 15 s")
-    read(First((a_pd(1, error=unready), a_pd(2, error=unready))), doors)
-    assert read(First((a_pd(1, b"members"), a_pd(2, hangs=True))), doors) == (b"members", None)
-    _, error = read(First((a_pd(1, error=unready), a_pd(2, b"not asked"))), doors)
-    assert (str(error), type(error)) == ("no leader for 15 s", Failed)
+    doors, both = Clock(), First((a_pd(1, b"not asked"), a_pd(2, b"not asked")))
+    told = doors.shared(Standing, Standing)
+    told.note_unready("server:pd-1:2379", NO_LEADER)
+    assert read(both, doors)[1] is None
+    told.note_unready("server:pd-2:2379", NO_LEADER)
+    assert read(a_pd(1, b"members"), doors) == (b"members", None)
+    assert isinstance(read(both, doors)[1], NotYet)
+    monkeypatch.setattr(standing, "PATIENCE", 0.0)
+    assert isinstance(read(both, doors)[1], Unready)
+    monkeypatch.setattr(standing, "RECENTLY", 0.0)
+    assert read(both, doors)[1] is None
+
+
+def test_a_server_that_is_dead_has_no_leader_either() -> None:
+    doors, both = Clock(), First((a_pd(1, error=DOWN), a_pd(2, b"not asked")))
+    told = doors.shared(Standing, Standing)
+    told.note_unready("server:pd-2:2379", NO_LEADER)
+    read(a_pd(1, error=DOWN), doors)
+    told.note("server:pd-1:2379", failed=True)
+    assert isinstance(read(both, doors)[1], NotYet)
+
+
+def test_what_may_be_had_later_stays_what_it_is() -> None:
+    later = NotAsked(Reason.UNREACHABLE, "not asked")
+    _, error = read(First((a_pd(1, error=later), a_pd(2, error=later))))
+    assert isinstance(error, NotAsked)
+    _, error = read(First((a_pd(1, error=NotYet(Reason.BAD_ANSWER, "no leader")), a_pd(2, error=later))))
+    assert isinstance(error, NotAsked | NotYet)
 
 
 def test_a_server_that_answers_again_is_asked_first_again(monkeypatch: pytest.MonkeyPatch) -> None:
     doors = Clock()
     both = a_pd(1, error=DOWN), a_pd(2, error=DOWN)
     read(First(both), doors)
-    monkeypatch.setattr(first, "REMEMBERED", 0.0)
+    monkeypatch.setattr(standing, "REMEMBERED", 0.0)
     assert read(First((a_pd(1, b"well"), a_pd(2, b"too"))), doors) == (b"well", None)
     monkeypatch.undo()
     assert read(First((a_pd(2, hangs=True), a_pd(1, b"well"))), doors) == (b"well", None)

@@ -19,12 +19,13 @@ from clinic.client.account import Account
 from clinic.client.address import Address
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Retryable, Skip
+from clinic.errors import Failed, ItemError, NotAsked, NotYet, Retryable, Skip
 from clinic.host.local import LocalHost
 from clinic.outcome import Reason
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import Secret, SecretRegister
 from clinic.source.base import Doors
+from clinic.source.first import First
 from clinic.source.http import HELD, Get
 from clinic.units import KIB, MIB
 from clinic.window import Window
@@ -264,33 +265,19 @@ def test_the_deadline_and_the_end_of_a_run_hold_while_a_body_trickles(common: Co
 # Servers that are not ready
 
 
-def test_an_election_is_waited_for_within_the_attempt(common: Common, serve: Serve) -> None:
-    answers = iter([b"[PD:apiutil:ErrRedirect]redirect failed", b"leader is nil"])
-
+def test_what_a_server_that_is_not_ready_says_is_known_to_all_items(common: Common, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         while peer.head():
-            if (body := next(answers, None)) is not None:
-                peer.answer(body, "Retry-After: 0", status="503 Service Unavailable")
-            else:
-                peer.answer(b"[]")
+            peer.answer(b"leader is nil", "Retry-After: 7", status="503 Service Unavailable")
 
-    doors = attempt(common)
-    assert read(Get(pd(serve(script).port), "/stores"), doors) == (b"[]", None)
-    assert [ran.outcome for ran in doors.done] == [
-        "503 Service Unavailable application/json 39 B: bad_answer",
-        "503 Service Unavailable application/json 13 B: bad_answer",
-        "200 OK application/json 2 B",
-    ]
-
-
-def test_waiting_ends_before_the_deadline_does(common: Common, serve: Serve) -> None:
-    def script(peer: Peer) -> None:
-        while peer.head():
-            peer.answer(b"", "Retry-After: 60", status="429 Too Many Requests")
-
-    started = time.monotonic()
-    _, error = read(Get(pd(serve(script).port), "/x"), attempt(common))
-    assert isinstance(error, Retryable) and time.monotonic() - started < 1
+    doors, asked = attempt(common), [pd(serve(script).port) for _ in range(2)]
+    for server in asked:
+        _, error = read(Get(server, "/stores"), doors)
+        assert isinstance(error, NotYet) and error.after == 7.0
+    assert doors.done[0].outcome == "503 Service Unavailable application/json 13 B: bad_answer"
+    with pytest.raises(NotYet, match="leader is nil"):
+        list(First(tuple(Get(server, "/members") for server in asked)).open(doors))
+    assert len(doors.done) == 2
 
 
 def test_one_door_serves_all_items_of_a_server(common: Common, serve: Serve) -> None:
@@ -303,7 +290,7 @@ def test_one_door_serves_all_items_of_a_server(common: Common, serve: Serve) -> 
 def test_a_server_that_is_down_costs_no_more_than_one_item(common: Common) -> None:
     dead = pd(closed_port())
     kinds = [type(read(Get(dead, f"/{number}"), attempt(common))[1]) for number in range(5)]
-    assert kinds == [Retryable] * 3 + [Failed] * 2
+    assert kinds == [Retryable] * 3 + [NotAsked] * 2
 
 
 # What a real PD answered

@@ -16,12 +16,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from clinic import __version__
+from clinic.client import wire
 from clinic.client.account import Account
 from clinic.client.address import Address, is_path, read_url
 from clinic.client.tls import Tls
 from clinic.client.wire import Cut, Reach
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Partial, Retryable, TimedOut, Unready
+from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Silent, TimedOut, Unready
 from clinic.outcome import Reason
 from clinic.secret import Secret
 from clinic.units import KIB, MIB, human_size
@@ -38,8 +39,17 @@ SLICE = 64 * KIB
 REDIRECTS = 3
 """Most redirects that are followed, all within one server."""
 
-PATIENCE = 15.0
+PATIENCE = 10.0
 """Seconds for which a server without a leader, or too busy, is asked again; an election takes a few."""
+
+UNREADY_SECONDS = 1.0
+"""For the beginning of an answer of a server that is not ready: what it can answer all the same it answers at once."""
+
+RECENTLY = 2.0
+"""Seconds for which it counts that a server was not ready for a question."""
+
+GIVEN_UP = 10.0
+"""The same once it was not ready for `PATIENCE`."""
 
 _REFUSED_BODY = 4 * KIB
 """Bytes of a refusal that are read for their words."""
@@ -140,7 +150,8 @@ class Web:
         self._lock = threading.Lock()
         self._adapter: Adapter | None = None
         self._failing: dict[str, float] = {}
-        self._waits: dict[str, float] = {}
+        self._unready = ""
+        self._unready_at = 0.0
 
     def __enter__(self) -> Web:
         return self
@@ -173,7 +184,8 @@ class Web:
     ) -> Generator[Answer, None, None]:
         """Ask and give a good answer; the exchange is over, one way or the other, when the block is left.
 
-        Raises `Retryable` where the server can't be reached, or is not ready (then `wait` tells how long), `Skip`
+        Raises `Retryable` where the server can't be reached, `NotYet` where it is not ready and `Unready` where it was
+        not for long, `Silent` where it does not begin to answer in time, `NotAsked` where it gave none before, `Skip`
         where it refuses us or knows no such page, `Failed` for every other status and for what is no HTTP.
         """
         with self.exchange(path, deadline, method=method, query=query, body=body, headers=headers) as answer:
@@ -190,15 +202,23 @@ class Web:
         query: Query = (),
         body: str | bytes = "",
         headers: Mapping[str, str] | None = None,
+        begin: float | None = None,
     ) -> Generator[Answer, None, None]:
-        """The same with whatever status it has, for who wants to put that on record: `require_good` judges it."""
+        """The same with whatever status it has, for who wants to put that on record: `require_good` judges it.
+
+        `begin` are the seconds for the beginning of the answer, where what is asked for is no usual question.
+        """
         target = f"{self.address.url}{require_path(path)}"
         target += f"?{urllib.parse.urlencode(query)}" if query else ""
         self._reach.require_up()
+        self._require_ready(path)
         with ExitStack() as stack:
-            cut = stack.enter_context(Cut(deadline, first=self._reach.first))
+            cut = stack.enter_context(Cut(deadline, first=self._begin(begin)))
             for _ in range(REDIRECTS + 1):
-                answer = self._send(stack, cut, deadline, method, target, body, headers or {})
+                try:
+                    answer = self._send(stack, cut, deadline, method, target, body, headers or {})
+                except Silent as error:
+                    raise self._given_up(path, cut.began, error) from error
                 if answer.status not in _MOVED:
                     break
                 target = self._next(answer, target, method)
@@ -212,10 +232,13 @@ class Web:
         with self.ask(path, deadline, query=query) as answer:
             return answer.read(limit)
 
-    def wait(self, path: str) -> float | None:
-        """Seconds after which to ask for `path` again, when its answer was that the server is not ready."""
-        with self._lock:
-            return self._waits.pop(path, None)
+    def again(self) -> None:
+        """Everything else is done: it may be asked once more, if it was given up."""
+        self._reach.again()
+
+    def _begin(self, seconds: float | None) -> float:
+        usual = wire.BEGIN_SECONDS if seconds is None else seconds
+        return min(usual, UNREADY_SECONDS) if self._failing else self._reach.begin(usual)
 
     def _send(
         self,
@@ -237,7 +260,7 @@ class Web:
                     request, Line(self._reach, deadline, cut), self._proxy
                 )
             except _errors() as error:
-                self._give_up(cut)
+                cut.check()
                 raise self._broken(error) from error
             stack.callback(response.raw.close)
             self._reach.answered()
@@ -247,12 +270,13 @@ class Web:
                 account.refused(str(self.address))
         return Answer(response.raw, response, cut, deadline, str(self.address))
 
-    def _give_up(self, cut: Cut) -> None:
-        try:
-            cut.check()
-        except TimedOut:
-            self._reach.silent()
-            raise
+    def _given_up(self, path: str, since: float, error: Silent) -> ItemError:
+        """What it means that the answer to a question of `since` did not begin."""
+        if self._fails(path):
+            return self._not_ready(1.0, f"{self.address}{path} was not waited for, as {self._unready}")
+        if time.monotonic() - since >= self._reach.begin(wire.BEGIN_SECONDS):
+            self._reach.silent(since)
+        return error
 
     def _request(self, method: Method, url: str, body: str | bytes, headers: Mapping[str, str]) -> Any:
         import requests
@@ -298,9 +322,13 @@ class Web:
             return
         after = answer.headers.get("Retry-After", "")
         refused = refusal(answer.status, answer.phrase, _beginning(answer), what, after)
-        if refused.wait is not None and not self._patient(path, refused.wait):
-            raise Unready(refused.error.reason, refused.error.message)
-        raise refused.error
+        if refused.wait is None:
+            raise refused.error
+        with self._lock:
+            self._failing.setdefault(path, time.monotonic())
+            self._unready_at = time.monotonic()
+            self._unready = refused.error.message
+        raise self._not_ready(refused.wait, refused.error.message)
 
     def _ready(self, path: str) -> None:
         """What it was waited for, if it was, is over as soon as one of the paths that failed is answered."""
@@ -308,15 +336,31 @@ class Web:
             if path in self._failing:
                 self._failing.clear()
 
-    def _patient(self, path: str, wait: float) -> bool:
-        """Whether the server may still become ready: not once it has been unready for `PATIENCE`."""
-        now = time.monotonic()
+    def _fails(self, path: str) -> bool:
+        """Whether it is not ready, for another question; this one then counts as one that it can't answer either."""
         with self._lock:
-            self._failing.setdefault(path, now)
-            patient = now - min(self._failing.values()) < PATIENCE
-            if patient:
-                self._waits[path] = wait
-        return patient
+            if self._failing:
+                self._failing.setdefault(path, time.monotonic())
+            return bool(self._failing)
+
+    def _require_ready(self, path: str) -> None:
+        """Raise what came of the same question a moment ago: that it can't answer it for the moment."""
+        with self._lock:
+            if path not in self._failing:
+                return
+            said, now = self._unready, time.monotonic()
+            counts = RECENTLY if now - min(self._failing.values()) < PATIENCE else GIVEN_UP
+            left = self._unready_at + counts - now
+        if left > 0:
+            raise self._not_ready(left, f"{self.address}{path} was not asked again, as {said}")
+
+    def _not_ready(self, wait: float, text: str) -> ItemError:
+        """`NotYet` while the server may still become ready, `Unready` once it has not been for `PATIENCE`."""
+        with self._lock:
+            since = min(self._failing.values(), default=0.0)
+        if time.monotonic() - since < PATIENCE:
+            return NotYet(Reason.BAD_ANSWER, text, after=wait)
+        return Unready(Reason.BAD_ANSWER, text)
 
     def _next(self, answer: Answer, url: str, method: Method) -> str:
         """The URL that a redirect names. Raises `Failed` where it leads to another server."""

@@ -22,7 +22,7 @@ from clinic.client.sqlerrors import REFUSED
 from clinic.client.tls import Tls
 from clinic.client.wire import Cut, Reach, dial
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Retryable, TimedOut
+from clinic.errors import Failed, ItemError, Retryable, Silent, TimedOut
 from clinic.outcome import Reason
 from clinic.units import MIB
 
@@ -82,6 +82,10 @@ class Sql:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def again(self) -> None:
+        """Everything else is done: it may be asked once more, if it was given up."""
+        self._reach.again()
+
     def close(self) -> None:
         """Close the connection."""
         wire, self._wire = self._wire, None
@@ -95,13 +99,18 @@ class Sql:
         Raises `Skip` with a GRANT where a right is missing, or where the server does not know what is asked for;
         `TimedOut`, `Retryable`, `Failed`. A result that is left before its end costs the connection.
         """
-        with self._one_at_a_time(deadline), Cut(deadline, first=self._reach.first) as cut:
+        with self._one_at_a_time(deadline), Cut(deadline, first=self._begin(deadline)) as cut:
             wire = self._connected(cut, deadline)
             try:
                 yield self._begun(wire, cut, deadline, sql, limit)
             finally:
                 if not wire.between:
                     wire.drop()
+
+    def _begin(self, deadline: Deadline) -> float | None:
+        """A query may take all its time to begin with its answer; one to a server that kept silent may not."""
+        left = deadline.remaining()
+        return None if left is None else self._reach.begin(left)
 
     def table(self, sql: str, deadline: Deadline, *, limit: int = 4 * MIB) -> list[dict[str, str | None]]:
         """The whole result, by the names of the columns. Raises as `query` does."""
@@ -120,7 +129,8 @@ class Sql:
             columns = self._call(wire, partial(wire.begin_query, sql, limit), cut, sql)
         except TimedOut:
             if not wire.between:
-                self._reach.silent()
+                # It may be this statement that is too much for it, and one statement ends before the next begins.
+                self._reach.silent(cut.began, sure=False)
             raise
         self._reach.answered()
         cut.answered()
@@ -161,7 +171,7 @@ class Sql:
             with self._reach.connecting():
                 self._wire = wire = self._logged_in(cut, deadline)
         except TimedOut:
-            self._reach.silent()
+            self._reach.silent(cut.began)
             raise
         self._attempt(wire, "SET SESSION TRANSACTION READ ONLY", cut)
         self.secured = wire.secured
@@ -250,7 +260,7 @@ def _require_greeting(connected: socket.socket, address: Address, deadline: Dead
             if time.monotonic() > until:
                 text = f"{address} took the connection and sent no greeting within {GREETING_SECONDS:g} s"
                 fix = "check that it is the port of an SQL server, and that the server is well"
-                raise Retryable(Reason.UNREACHABLE, text, fix=fix)
+                raise Silent(Reason.UNREACHABLE, text, fix=fix)
     length, number, first = int.from_bytes(seen[:3], "little"), seen[3], seen[4]
     if length > _LONGEST_GREETING or number != 0 or first not in (_PROTOCOL, _ERROR):
         from clinic.client.refusal import said

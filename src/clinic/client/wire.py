@@ -14,23 +14,23 @@ from contextlib import contextmanager, suppress
 
 from clinic.client.address import Address
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Retryable, TimedOut
+from clinic.errors import Failed, ItemError, NotAsked, Retryable, Silent
 from clinic.outcome import Reason
 
 CONNECT_SECONDS = 3.0
 """For the connection itself: a machine that drops packets never answers."""
 
 FAILURES = 3
-"""Connections in a row that failed after which a server counts as down."""
+"""Connections in a row that were refused after which a server counts as down; one that is not answered is enough."""
 
-SILENCES = 2
-"""Requests in a row without an answer after which a server gets `SHORT_SECONDS`; twice as many: it counts as down."""
+BEGIN_SECONDS = 12.0
+"""For the beginning of an answer. A server that is in trouble takes its time; one that takes longer counts as down."""
 
 SHORT_SECONDS = 3.0
-"""For the beginning of an answer from a server that kept silent."""
+"""The same for a server that kept silent before."""
 
 DOWN_SECONDS = 30.0
-"""How long nothing is asked of a server that counts as down. Then one more is tried."""
+"""How long nothing is asked of a server that counts as down, unless everything else is done."""
 
 _ADDRESSES = 4
 """Most addresses of one name that are tried."""
@@ -40,14 +40,14 @@ _Resolved = tuple[socket.AddressFamily, _Where]
 
 
 def dial(address: Address, deadline: Deadline, seconds: float = CONNECT_SECONDS) -> socket.socket:
-    """A connected, blocking socket, within `seconds`. Raises `Retryable`, `Failed`, or what `deadline` does."""
+    """A connected, blocking socket, within `seconds`. Raises as `Reach.dial` and `deadline` do."""
     last: ItemError = Failed(Reason.UNREACHABLE, f"{address.host} has no address")
     for family, where in _resolve(address, deadline):
         try:
             return _connect(family, where, deadline, seconds)
         except TimeoutError:
             text = f"no answer from {address} within {seconds:g} s"
-            last = Retryable(
+            last = Silent(
                 Reason.UNREACHABLE, text, fix="check that the host is up and that no firewall is between"
             )
         except OSError as error:
@@ -139,9 +139,10 @@ class Cut:
 
     def __init__(self, deadline: Deadline, *, first: float | None = None) -> None:
         """`first` bounds the time until `answered()`, in seconds."""
+        self.began = time.monotonic()
         self._deadline = deadline
         self._first = first
-        self._until = None if first is None else time.monotonic() + first
+        self._until = None if first is None else self.began + first
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._watched: list[socket.socket] = []
@@ -175,9 +176,7 @@ class Cut:
         """Raise why the connection was cut, or had to be by now."""
         self._deadline.check()
         if self._until is not None and time.monotonic() >= self._until:
-            raise TimedOut(
-                Reason.DEADLINE, f"no answer within {self._first:g} s, and none to what was asked before"
-            )
+            raise Silent(Reason.DEADLINE, f"no answer within {self._first:g} s")
 
     def _wait(self) -> None:
         while not self._ended.wait(self._deadline.wait() or 0.001):
@@ -207,12 +206,14 @@ class Reach:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._failures = 0
-        self._silences = 0
+        self._down = False
+        self._suspect = False
+        self._answered = 0.0
         self._since = 0.0
         self._last = ""
 
     def dial(self, deadline: Deadline) -> socket.socket:
-        """A connection to the server, as `dial` makes it. Raises `Failed` at once while it counts as down."""
+        """A connection to the server, as `dial` makes it. Raises `NotAsked` at once while it counts as down."""
         return self.dialled(self.address, deadline)
 
     def dialled(self, address: Address, deadline: Deadline) -> socket.socket:
@@ -226,36 +227,47 @@ class Reach:
         self.require_up()
         try:
             yield
-        except Retryable as error:
+        except (Retryable, Silent) as error:
             with self._lock:
                 self._failures += 1
-                self._since, self._last = time.monotonic(), error.message
+                self._note_down(error.message, sure=isinstance(error, Silent) or self._failures >= FAILURES)
             raise
         with self._lock:
             self._failures = 0
+            self._down = self._down and self._suspect
 
     def require_up(self) -> None:
-        """Raise `Failed` while the server counts as down."""
+        """Raise `NotAsked` while the server counts as down."""
         with self._lock:
-            down = self._failures >= FAILURES or self._silences >= 2 * SILENCES
-            if not down or time.monotonic() - self._since > DOWN_SECONDS:
+            if not self._down or time.monotonic() - self._since > DOWN_SECONDS:
                 return
-            raise Failed(
-                Reason.UNREACHABLE, f"not asked, as it was in vain several times before: {self._last}"
-            )
+            raise NotAsked(Reason.UNREACHABLE, f"not asked, as it was in vain before: {self._last}")
 
-    @property
-    def first(self) -> float | None:
-        """Seconds that it gets for the beginning of an answer; None for all the time there is."""
-        return SHORT_SECONDS if self._silences >= SILENCES else None
+    def begin(self, seconds: float) -> float:
+        """Seconds that it gets for the beginning of an answer, where that should come within `seconds`."""
+        return min(seconds, SHORT_SECONDS) if self._suspect else seconds
 
     def answered(self) -> None:
         """It began to answer."""
         with self._lock:
-            self._silences = 0
+            self._down = self._suspect = False
+            self._answered = time.monotonic()
 
-    def silent(self) -> None:
-        """It took a request and did not begin to answer in time."""
+    def silent(self, since: float, *, sure: bool = True) -> None:
+        """It took a question at `since` and did not begin to answer in time. Where not `sure`, the second time counts.
+
+        Where it answered another one meanwhile, it is that question that was too much for it.
+        """
         with self._lock:
-            self._silences += 1
-            self._since, self._last = time.monotonic(), f"{self.address} did not answer in time"
+            if self._answered < since:
+                self._note_down(f"{self.address} did not answer in time", sure=sure or self._suspect)
+                self._suspect = True
+
+    def again(self) -> None:
+        """Everything else is done: it may be asked once more."""
+        with self._lock:
+            self._down = False
+
+    def _note_down(self, why: str, *, sure: bool) -> None:
+        self._down = self._down or sure
+        self._since, self._last = time.monotonic(), why

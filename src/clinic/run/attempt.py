@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ from datetime import datetime, timezone
 from clinic.bundle.record import Action, Attempt, FileEntry, Record
 from clinic.bundle.writer import BundleWriter, ItemWriter, PartWriter
 from clinic.deadline import Deadline
-from clinic.errors import Cancelled, Failed, ItemError, Partial, Skip, TimedOut
+from clinic.errors import Cancelled, Failed, ItemError, NotYet, Partial, Skip, TimedOut
 from clinic.guard import guarded
 from clinic.kinds import Stage
 from clinic.outcome import Reason, Status
@@ -24,6 +25,12 @@ from clinic.source.base import Gap, Part, Ran
 TRIES = 3
 BACK_OFF = 0.2
 """Seconds before the second try; doubled for each further one, with full jitter."""
+
+MOST_TRIES = 20
+"""Of an item whose server says again and again that it will be ready in a moment."""
+
+LONGEST_WAIT = 10.0
+"""Seconds that a server may ask to be left alone for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,16 @@ class Execution:
         progress: Progress,
         cancelled: threading.Event,
         earlier: tuple[Attempt, ...] = (),
+        *,
+        again: bool = False,
     ) -> None:
+        """`again` says that everything else is done: what was put off is tried for the last time."""
         self.planned = planned
+        self.put_off = False
+        """Whether it ended with what is worth another try when everything else is done."""
+        self._again = again
+        self.since = time.monotonic()
+        """When it began, on the monotonic clock, whatever it tried since."""
         self._common = common
         self._writer = writer
         self._redactor = redactor
@@ -88,18 +103,30 @@ class Execution:
 
     def run(self) -> Record:
         """Try until it succeeds, fails for good, or has been tried often enough. Raises only `ClinicError`."""
-        for number in range(1, TRIES + 1):
+        for number in itertools.count(1):
             self._began, self._started = time.monotonic(), _now()
             self._doors = self._new_doors()
             end = self._once()
-            if end.error is None or not end.error.transient or number == TRIES:
+            pause = self._pause(end.error, number)
+            if pause is None:
                 return self.record(end.status, end.error, end.files, end.missing)
             self._attempts.append(self._attempt(end))
             try:
-                self._doors.deadline.pause(random.uniform(0, BACK_OFF * 2**number))
+                self._doors.deadline.pause(pause)
             except ItemError as error:
                 return self.record(error.status, error)
         raise AssertionError("the last try returns")
+
+    def _pause(self, error: ItemError | None, number: int) -> float | None:
+        """Seconds until the next try after the one with this `number`; None where there is none, or not now."""
+        self.put_off = error is not None and error.later and not self._again
+        if error is None or self.put_off:
+            return None
+        if isinstance(error, NotYet):
+            return error.after if number < MOST_TRIES and error.after <= LONGEST_WAIT else None
+        if not error.transient or number >= TRIES or self._again:
+            return None
+        return random.uniform(0, BACK_OFF * 2**number)
 
     def overdue(self, grace: float) -> bool:
         """Whether its bounds passed `grace` seconds ago and it is still not back: stuck in a call."""

@@ -72,6 +72,15 @@ class Common:
         hosts = [slot.value for slot in slots if isinstance(slot.value, Host)]
         return {host.name: cost for host in hosts if (cost := host.cost())}
 
+    def again(self) -> None:
+        """Everything else is done: servers that were given up may be asked once more."""
+        with self._lock:
+            slots = list(self._slots.values())
+        for slot in slots:
+            again = getattr(slot.value, "again", None)
+            if again is not None:
+                again()
+
     def close(self) -> None:
         """Close everything that was opened, the last first."""
         with self._lock:

@@ -18,7 +18,7 @@ from clinic.outcome import Reason, Status
 from clinic.plan import Plan, Planned
 from clinic.progress import Progress
 from clinic.redact import Redactor
-from clinic.run.attempt import Execution, waiting
+from clinic.run.attempt import Execution, as_earlier, waiting
 from clinic.run.doors import Common
 
 SLICE = 0.1
@@ -40,6 +40,12 @@ class Bounds:
 
     deadline: float | None = None
     """Seconds for all items together; what has not ended by then is cancelled."""
+
+    learning: float = 5.0
+    """Seconds after which an item that teaches the redactor is no longer waited for by the others.
+
+    What a server tells so late is masked in what was written before.
+    """
 
     grace: float = 2.0
     """Seconds past its deadline after which a stuck thread is given up."""
@@ -70,8 +76,10 @@ class Engine:
         self._redactor = redactor
         self._bounds = bounds
         self._progress = progress
-        self._earlier: Mapping[str, tuple[Attempt, ...]] = earlier if earlier is not None else {}
+        self._earlier = dict(earlier) if earlier is not None else {}
         self._pending = list(plan.items)
+        self._put_off: list[Planned] = []
+        self._again = False
         self._running: dict[str, Execution] = {}
         self._lanes: Counter[str] = Counter()
         self._ended: queue.SimpleQueue[tuple[str, Record | ClinicError]] = queue.SimpleQueue()
@@ -102,8 +110,10 @@ class Engine:
         started = time.monotonic()
         for record in self._plan.broken:
             self._record(record)
-        while self._pending or self._running:
+        while self._pending or self._running or self._put_off:
             self._bound(time.monotonic() - started)
+            if not self._pending and not self._running:
+                self._begin_again()
             self._start_ready()
             self._take_ended()
             self._give_up_stuck()
@@ -120,9 +130,15 @@ class Engine:
             self._why = Cancelled(Reason.DEADLINE, text, fix="give a longer --deadline")
             self._cancelled.set()
         if self._stopping.is_set() or self._cancelled.is_set() or self.fault is not None:
-            pending, self._pending = self._pending, []
+            pending, self._pending, self._put_off = [*self._pending, *self._put_off], [], []
             for planned in pending:
                 self._record(waiting(planned, self._why, self._earlier.get(planned.entry.path, ())))
+
+    def _begin_again(self) -> None:
+        """Everything else is done: what was put off has its second chance."""
+        self._pending = sorted(self._put_off, key=lambda planned: planned.order)
+        self._put_off, self._again = [], True
+        self._common.again()
 
     def _start_ready(self) -> None:
         learning = self._learning()
@@ -131,15 +147,21 @@ class Engine:
                 return
             if learning and planned.item.stage is not Stage.LEARN:
                 return
-            lane = planned.item.source.lane
-            if self._lanes[lane] < self._bounds.of(lane):
+            if self._has_room(planned):
                 self._pending.remove(planned)
                 self._start(planned)
 
     def _learning(self) -> bool:
-        """Whether the learning stage goes on: nothing else may be written before it has ended."""
-        running = any(one.planned.item.stage is Stage.LEARN for one in self._running.values())
-        return running or any(planned.item.stage is Stage.LEARN for planned in self._pending)
+        """Whether the learning stage goes on: nothing else should be written before it has ended."""
+        late = time.monotonic() - self._bounds.learning
+        running = any(
+            one.planned.item.stage is Stage.LEARN and one.since > late for one in self._running.values()
+        )
+        return running or any(one.item.stage is Stage.LEARN and self._has_room(one) for one in self._pending)
+
+    def _has_room(self, planned: Planned) -> bool:
+        lane = planned.item.source.lane
+        return self._lanes[lane] < self._bounds.of(lane)
 
     def _start(self, planned: Planned) -> None:
         impossible, path = planned.estimate.impossible, planned.entry.path
@@ -148,7 +170,7 @@ class Engine:
             return
         execution = Execution(
             planned, self._common, self._writer, self._redactor, self._progress, self._cancelled,
-            self._earlier.get(path, ()),
+            self._earlier.get(path, ()), again=self._again,
         )  # fmt: skip
         self._running[path] = execution
         self._lanes[planned.item.source.lane] += 1
@@ -179,7 +201,16 @@ class Engine:
             if execution is None:
                 continue  # given up before; what it says now is too late
             self._release(execution)
-            self._record(outcome if isinstance(outcome, Record) else self._fault(execution, outcome))
+            self._ended_with(execution, outcome)
+
+    def _ended_with(self, execution: Execution, outcome: Record | ClinicError) -> None:
+        if not isinstance(outcome, Record):
+            self._record(self._fault(execution, outcome))
+        elif execution.put_off:
+            self._put_off.append(execution.planned)
+            self._earlier[outcome.entry.path] = as_earlier(outcome)
+        else:
+            self._record(outcome)
 
     def _release(self, execution: Execution) -> None:
         self._lanes[execution.planned.item.source.lane] -= 1

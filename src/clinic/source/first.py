@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,49 +9,13 @@ from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip, TimedOu
 from clinic.outcome import Reason, Status
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import InnerDoors
+from clinic.source.standing import Standing
 
 SHORT = 5.0
 """Seconds that each further server gets once one said that it can't answer for the moment.
 
 A cluster without a leader says so on each of its servers, after 3 s with PD, and each would be waited for.
 """
-
-REMEMBERED = 10.0
-"""Seconds for which a server that could not answer is asked last, and for which one stands for all where none could."""
-
-
-class Standing:
-    """Which servers could not answer a moment ago: known to all items of a run."""
-
-    def __init__(self) -> None:
-        self._failed: dict[str, float] = {}
-        self._all_failed: dict[frozenset[str], float] = {}
-        self._lock = threading.Lock()
-
-    def well(self, lane: str) -> bool:
-        """Whether nothing speaks against asking it."""
-        with self._lock:
-            since = self._failed.get(lane)
-        return since is None or time.monotonic() - since > REMEMBERED
-
-    def note(self, lane: str, *, failed: bool) -> None:
-        """Keep how it answered."""
-        with self._lock:
-            if failed:
-                self._failed[lane] = time.monotonic()
-            else:
-                self._failed.pop(lane, None)
-
-    def note_all(self, lanes: frozenset[str]) -> None:
-        """Keep that none of them could answer the same question: they have no leader."""
-        with self._lock:
-            self._all_failed[lanes] = time.monotonic()
-
-    def all_failed(self, lanes: frozenset[str]) -> bool:
-        """Whether none of them could answer a moment ago. That one answers something else proves nothing."""
-        with self._lock:
-            since = self._all_failed.get(lanes)
-        return since is not None and time.monotonic() - since < REMEMBERED
 
 
 @dataclass(frozen=True)
@@ -97,6 +59,7 @@ class First(Source):
 
     def open(self, doors: Doors) -> Iterator[Part]:
         standing = doors.shared(Standing, Standing)
+        standing.require_ready(self._lanes)
         errors: list[tuple[str, ItemError]] = []
         failed: set[str] = set()
         sources = self._ordered(standing)
@@ -122,8 +85,6 @@ class First(Source):
                 yield begun
                 yield from parts
                 return
-        if frozenset(failed) == self._lanes and len(failed) > 1:
-            standing.note_all(self._lanes)
         if errors:
             raise _worst(errors, several=len(failed) > 1 or len(sources) < len(self.sources))
 
@@ -134,17 +95,18 @@ class First(Source):
     def _ordered(self, standing: Standing) -> list[Source]:
         """Those first that are well. Where none could answer, one stands for all: they were all asked just now."""
         well = [source for source in self.sources if standing.well(source.lane)]
-        if well and not standing.all_failed(self._lanes):
+        if well:
             return well + [source for source in self.sources if source not in well]
-        lane = well[0].lane if well else self.lane
-        return [source for source in self.sources if source.lane == lane]
+        return [source for source in self.sources if source.lane == self.lane]
 
 
 def _seconds(source: Source, errors: list[tuple[str, ItemError]]) -> float | None:
-    """How long it may take: less, once another one was reached and could not answer for the moment."""
+    """How long it may take: less, once another one was reached, and could not answer for the moment or has none."""
     waited = any(
-        (error.transient or isinstance(error, Unready)) and error.reason is not Reason.UNREACHABLE
-        for _, error in errors
+        (error.transient or isinstance(error, Skip | Unready))
+        and error.reason is not Reason.UNREACHABLE
+        and lane != source.lane
+        for lane, error in errors
     )
     return min(SHORT, source.deadline or SHORT) if waited else source.deadline
 
@@ -172,5 +134,5 @@ def _worst(errors: list[tuple[str, ItemError]], *, several: bool) -> ItemError:
     chosen = next((error for error in told if isinstance(error, Skip)), (told or words)[-1])
     said = "; ".join(dict.fromkeys(error.message for _, error in errors))
     kinds: dict[Status, type[ItemError]] = {Status.SKIPPED: Skip, Status.TIMED_OUT: TimedOut}
-    kind = kinds.get(chosen.status, Failed)
-    return (Retryable if chosen.transient and not several else kind)(chosen.reason, said, fix=chosen.fix)
+    kind = Retryable if chosen.transient and not several else kinds.get(chosen.status, Failed)
+    return (type(chosen) if chosen.later else kind)(chosen.reason, said, fix=chosen.fix)

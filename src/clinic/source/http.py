@@ -9,11 +9,12 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 
 from clinic.client.address import Address
 from clinic.client.http import Answer, Method, Query, Web
-from clinic.errors import Failed, ItemError, Partial, Retryable, Skip
+from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Skip, Unready
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
 from clinic.source.server import Server, called, prefix, web, web_address
 from clinic.source.shape import Expect, Json, is_page, wrong_type
+from clinic.source.standing import Standing
 from clinic.units import KIB, MIB, human_size
 
 __all__ = ["Expect", "Get"]
@@ -53,6 +54,9 @@ class Get(Source):
 
     deadline: float | None = 20.0  # pyright: ignore[reportIncompatibleMethodOverride] # a field is a property too
     """Seconds for the connection, the headers and the whole body."""
+
+    begin: float | None = None
+    """Seconds for the beginning of the answer, where it takes the server longer than usual to make it."""
 
     stall: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride] # a field is a property too
     """Seconds without a byte after which it counts as stuck; for long answers, with a long `deadline` or None."""
@@ -99,28 +103,18 @@ class Get(Source):
 
     def _chunks(self, doors: Doors) -> Iterator[bytes]:
         door = web(self.server, doors)
-        while True:
-            try:
-                yield from self._exchange(doors, door)
-                return
-            except Retryable:
-                # An election takes some seconds; a server without a leader is asked again while there is time.
-                wait, left = door.wait(self._path), doors.deadline.remaining()
-                if wait is None or (left is not None and wait >= left):
-                    raise
-            doors.deadline.pause(wait)
-
-    def _exchange(self, doors: Doors, door: Web) -> Iterator[bytes]:
         started, answer, ended = time.monotonic(), None, "stopped"
         try:
             with door.exchange(
-                self._path, doors.deadline, method=self.method, query=self.query, body=self.body
+                self._path, doors.deadline, method=self.method, query=self.query, body=self.body, begin=self.begin
             ) as answer:
                 answer.require_good()
                 yield from self._checked(answer)
             ended = ""
         except ItemError as error:
             ended = str(error.reason)
+            if isinstance(error, NotYet | Unready):
+                doors.shared(Standing, Standing).note_unready(self.lane, error)
             raise
         finally:
             outcome = _outcome(answer, ended)

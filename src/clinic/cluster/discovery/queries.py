@@ -5,6 +5,7 @@ Nothing here decides what an answer means; that is done by the pure modules besi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 
@@ -25,6 +26,12 @@ from clinic.units import MIB
 
 ASK_SECONDS = 6.0
 """For all that one server is asked: 3 for the connection, and as many for a PD that looks for its leader."""
+
+SQL_SECONDS = 3.5
+"""For all SQL servers, of which one is enough."""
+
+MOST_SQL = 3
+"""SQL servers for which time is kept while one that does not answer is waited for."""
 
 DIAL_SECONDS = 5.0
 """For all connections that only try whether somebody is there; each of them gets 3."""
@@ -132,16 +139,18 @@ def _fetch(address: Address, path: str, tls: Tls) -> bytes:
 def ask_sql(servers: Sequence[Address], sql: Sql) -> View:
     """What the first SQL server that answers says of the cluster.
 
-    One after the other, and none after one that refused the account: the next may lock it.
+    One after the other, each with its share of the time, and none after one that refused the account: the next may
+    lock it.
     """
-    deadline = Deadline(ASK_SECONDS)
+    until = time.monotonic() + SQL_SECONDS
     why = "no TiDB can be reached"
-    for server in servers:
+    for number, server in enumerate(servers):
+        left = (until - time.monotonic()) / min(len(servers) - number, MOST_SQL)
         try:
-            return tidb.read_cluster_info(sql(server, deadline))
+            return tidb.read_cluster_info(sql(server, Deadline(max(0.0, left))))
         except ItemError as error:
             why = error.message
-            if error.reason in (Reason.NOT_PERMITTED, Reason.DEADLINE):
+            if error.reason is Reason.NOT_PERMITTED:
                 break
     return View("SQL", unknown=(f"SQL did not say which instances there are: {why}",))
 
