@@ -50,6 +50,7 @@ def test_what_a_server_could_not_say_is_asked_again_when_all_else_is_done(
 
         return noted
 
+    # One lane at a time: the order is then the plan's.
     late = Item("late.txt", Doing(noting("late", once(error)), on="server:a:1"), priority=1)
     teaching = Item(
         "teaching.txt", Doing(noting("teaching", once(error)), on="server:a:1"), stage=Stage.LEARN
@@ -57,7 +58,7 @@ def test_what_a_server_could_not_say_is_asked_again_when_all_else_is_done(
     others = [
         Item(f"{n}.txt", Doing(noting("other", giving(b"y")), on="server:a:1"), priority=90) for n in range(4)
     ]
-    run = bench.run(late, *others, teaching)
+    run = bench.run(late, *others, teaching, bounds=Bounds(per_server=1))
     assert order == ["teaching", "late", *["other"] * 4, "teaching", "late"]
     record = run.records["late"]
     assert (record.status, [one.message for one in record.attempts]) == (Status.OK, [error.message])

@@ -181,6 +181,7 @@ class Web:
         query: Query = (),
         body: str | bytes = "",
         headers: Mapping[str, str] | None = None,
+        begin: float | None = None,
     ) -> Generator[Answer, None, None]:
         """Ask and give a good answer; the exchange is over, one way or the other, when the block is left.
 
@@ -188,7 +189,9 @@ class Web:
         not for long, `Silent` where it does not begin to answer in time, `NotAsked` where it gave none before, `Skip`
         where it refuses us or knows no such page, `Failed` for every other status and for what is no HTTP.
         """
-        with self.exchange(path, deadline, method=method, query=query, body=body, headers=headers) as answer:
+        with self.exchange(
+            path, deadline, method=method, query=query, body=body, headers=headers, begin=begin
+        ) as answer:
             answer.require_good()
             yield answer
 
@@ -208,10 +211,11 @@ class Web:
 
         `begin` are the seconds for the beginning of the answer, where what is asked for is no usual question.
         """
-        target = f"{self.address.url}{require_path(path)}"
-        target += f"?{urllib.parse.urlencode(query)}" if query else ""
+        path = require_path(path) + (f"?{urllib.parse.urlencode(query)}" if query else "")
+        target = f"{self.address.url}{path}"
         self._reach.require_up()
-        self._require_ready(path)
+        if method == "GET":
+            self._require_ready(path)
         with ExitStack() as stack:
             cut = stack.enter_context(Cut(deadline, first=self._begin(begin)))
             for _ in range(REDIRECTS + 1):
@@ -227,9 +231,17 @@ class Web:
             answer.require_good = partial(self._require_good, answer, f"{method} {target}", path)
             yield answer
 
-    def fetch(self, path: str, deadline: Deadline, *, limit: int = 16 * MIB, query: Query = ()) -> bytes:
+    def fetch(
+        self,
+        path: str,
+        deadline: Deadline,
+        *,
+        limit: int = 16 * MIB,
+        query: Query = (),
+        begin: float | None = None,
+    ) -> bytes:
         """The whole body of a GET, at most `limit` bytes. Raises as `ask` and `Answer.read` do."""
-        with self.ask(path, deadline, query=query) as answer:
+        with self.ask(path, deadline, query=query, begin=begin) as answer:
             return answer.read(limit)
 
     def again(self) -> None:

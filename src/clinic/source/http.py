@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field, replace
 
 from clinic.client.address import Address
-from clinic.client.http import Answer, Method, Query, Web
+from clinic.client.http import Answer, Method, Query
 from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Skip, Unready
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
@@ -106,7 +106,12 @@ class Get(Source):
         started, answer, ended = time.monotonic(), None, "stopped"
         try:
             with door.exchange(
-                self._path, doors.deadline, method=self.method, query=self.query, body=self.body, begin=self.begin
+                self._path,
+                doors.deadline,
+                method=self.method,
+                query=self.query,
+                body=self.body,
+                begin=self.begin,
             ) as answer:
                 answer.require_good()
                 yield from self._checked(answer)

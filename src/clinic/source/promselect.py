@@ -113,7 +113,7 @@ class Selecting:
 
     def _instead(self, one: Piece, error: ItemError, patience: Patience) -> list[Piece]:
         """What to ask for instead of what failed."""
-        wait = patience.wait(error, self._talk.wait(QUERY))
+        wait = patience.wait(error)
         if wait is not None:
             self._doors.deadline.pause(wait)
             return [one]

@@ -74,7 +74,9 @@ class PromServer:
         """The body of a small answer, on record. Raises as `Web.fetch` does."""
         started, outcome = time.monotonic(), "stopped"
         try:
-            data = self._web.fetch(self._prefix + path, self._short(), limit=limit, query=tuple(query))
+            data = self._web.fetch(
+                self._prefix + path, self._short(), limit=limit, query=tuple(query), begin=ANSWER
+            )
             outcome = f"200 {human_size(len(data))}"
             return data
         except ItemError as error:
@@ -134,7 +136,7 @@ class PromServer:
         started, outcome, held = time.monotonic(), "stopped", b""
         try:
             with self._web.ask(
-                f"{self._prefix}/api/v1/series", self._short(), query=_matching(piece)
+                f"{self._prefix}/api/v1/series", self._short(), query=_matching(piece), begin=ANSWER
             ) as answer:
                 for data in answer.chunks():
                     held += data
@@ -170,10 +172,6 @@ class PromServer:
             if isinstance(row, dict)
         ]
 
-    def wait(self, path: str) -> float | None:
-        """Seconds after which it wants to be asked for `path` again, when it said so."""
-        return self._web.wait(self._prefix + path)
-
     # -- its samples
 
     def frames(self, piece: Piece) -> Generator[Frame, None, None]:
@@ -188,7 +186,7 @@ class PromServer:
         try:
             with self._web.exchange(
                 self._prefix + READ, self._doors.deadline, method="POST",
-                body=request(piece.start, piece.end, wanted), headers=HEADERS,
+                body=request(piece.start, piece.end, wanted), headers=HEADERS, begin=ANSWER,
             ) as answer:  # fmt: skip
                 if answer.status in _NO_READ:
                     raise Skip(Reason.NOT_APPLICABLE, f"{self.where} has no remote read")

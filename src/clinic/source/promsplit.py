@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from clinic.errors import Failed, ItemError, Partial, Retryable, Skip, TimedOut, Unready
+from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason
 from clinic.source.prompiece import Piece
 from clinic.source.promserver import PromServer
@@ -41,17 +41,17 @@ class Patience:
         """A piece came."""
         self._failures = 0
 
-    def wait(self, error: ItemError, asked: float | None) -> float | None:
+    def wait(self, error: ItemError) -> float | None:
         """Seconds after which to try the same again; None when it is to be halved.
 
-        `asked` is what the server's `Retry-After` says. What may be a matter of size is not tried again as it is.
+        A server's `Retry-After` counts. What may be a matter of size is not tried again as it is.
         """
         self._failures += 1
         self._tries += 1
         passing = error.transient or isinstance(error, Partial)
         if not passing or isinstance(error, Unready) or self._tries >= TRIES:
             return None
-        return min(LONGEST_WAIT, float(self._tries) if asked is None else asked)
+        return min(LONGEST_WAIT, error.after if isinstance(error, NotYet) else float(self._tries))
 
     def gone(self, error: ItemError, talk: PromServer) -> bool:
         """Whether the server does not answer anything any more."""

@@ -14,7 +14,7 @@ from clinic.source.promcheck import Checking
 from clinic.source.promestimate import batches
 from clinic.source.prompiece import Piece
 from clinic.source.promselect import Selecting, downsampled
-from clinic.source.promserver import READ, PromServer
+from clinic.source.promserver import PromServer
 from clinic.source.promsplit import Patience, halves
 from clinic.source.promtold import Told
 from clinic.source.promwish import Wish
@@ -163,7 +163,7 @@ class Taking:
             except (Retryable, Failed, Partial, TimedOut) as error:
                 self._doors.deadline.check()
                 problem = error
-            wait = patience.wait(problem, self._talk.wait(READ))
+            wait = patience.wait(problem)
             if wait is None:
                 break
             self._doors.deadline.pause(wait)
