@@ -406,7 +406,7 @@ def test_a_server_that_is_not_ready_is_waited_for_and_not_for_ever(
     door = web(answering(b"no leader", "Retry-After: 7", status="503 Service Unavailable"))
     error = ends(door, path="/a")
     assert isinstance(error, NotYet) and error.after == 7.0
-    monkeypatch.setattr("clinic.client.http.PATIENCE", 0.0)
+    monkeypatch.setattr("clinic.client.readiness.PATIENCE", 0.0)
     assert isinstance(ends(door, path="/b"), Unready)
 
 
@@ -420,7 +420,7 @@ def test_a_server_that_is_not_ready_is_not_asked_the_same_again_at_once(
         error = ends(door, path="/a")
         assert isinstance(error, NotYet) and 0 < error.after <= 2
         assert "/a was not asked again, as GET http://" in error.message
-        monkeypatch.setattr("clinic.client.http.RECENTLY", 0.0)
+        monkeypatch.setattr("clinic.client.readiness.RECENTLY", 0.0)
         error = ends(door, path="/a")
         assert isinstance(error, NotYet) and "not asked again" not in error.message
 
@@ -439,7 +439,7 @@ def test_what_a_server_that_is_not_ready_can_answer_all_the_same_it_answers_soon
         )
         peer.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
 
-    monkeypatch.setattr("clinic.client.http.UNREADY_SECONDS", 0.2)
+    monkeypatch.setattr("clinic.client.readiness.UNREADY_SECONDS", 0.2)
     door = web(script)
     assert isinstance(ends(door, path="/stores"), NotYet)
     assert door.fetch("/health", Deadline(5)) == b"[]"

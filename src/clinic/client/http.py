@@ -19,10 +19,11 @@ from clinic import __version__
 from clinic.client import wire
 from clinic.client.account import Account
 from clinic.client.address import Address, is_path, read_url
+from clinic.client.readiness import Readiness
 from clinic.client.tls import Tls
 from clinic.client.wire import Cut, Reach
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Silent, TimedOut, Unready
+from clinic.errors import Failed, ItemError, Partial, Retryable, Silent, TimedOut
 from clinic.outcome import Reason
 from clinic.secret import Secret
 from clinic.units import KIB, MIB, human_size
@@ -38,18 +39,6 @@ SLICE = 64 * KIB
 
 REDIRECTS = 3
 """Most redirects that are followed, all within one server."""
-
-PATIENCE = 10.0
-"""Seconds for which a server without a leader, or too busy, is asked again; an election takes a few."""
-
-UNREADY_SECONDS = 1.0
-"""For the beginning of an answer of a server that is not ready: what it can answer all the same it answers at once."""
-
-RECENTLY = 2.0
-"""Seconds for which it counts that a server was not ready for a question."""
-
-GIVEN_UP = 10.0
-"""The same once it was not ready for `PATIENCE`."""
 
 _REFUSED_BODY = 4 * KIB
 """Bytes of a refusal that are read for their words."""
@@ -149,9 +138,7 @@ class Web:
         self._reach = Reach(address)
         self._lock = threading.Lock()
         self._adapter: Adapter | None = None
-        self._failing: dict[str, float] = {}
-        self._unready = ""
-        self._unready_at = 0.0
+        self._readiness = Readiness(address)
 
     def __enter__(self) -> Web:
         return self
@@ -215,7 +202,7 @@ class Web:
         target = f"{self.address.url}{path}"
         self._reach.require_up()
         if method == "GET":
-            self._require_ready(path)
+            self._readiness.require(path)
         with ExitStack() as stack:
             cut = stack.enter_context(Cut(deadline, first=self._begin(begin)))
             for _ in range(REDIRECTS + 1):
@@ -250,7 +237,7 @@ class Web:
 
     def _begin(self, seconds: float | None) -> float:
         usual = wire.BEGIN_SECONDS if seconds is None else seconds
-        return min(usual, UNREADY_SECONDS) if self._failing else self._reach.begin(usual)
+        return self._readiness.begin(self._reach.begin(usual))
 
     def _send(
         self,
@@ -284,8 +271,8 @@ class Web:
 
     def _given_up(self, path: str, since: float, error: Silent) -> ItemError:
         """What it means that the answer to a question of `since` did not begin."""
-        if self._fails(path):
-            return self._not_ready(1.0, f"{self.address}{path} was not waited for, as {self._unready}")
+        if (unready := self._readiness.not_waited_for(path)) is not None:
+            return unready
         if time.monotonic() - since >= self._reach.begin(wire.BEGIN_SECONDS):
             self._reach.silent(since)
         return error
@@ -330,49 +317,13 @@ class Web:
                 Reason.BAD_ANSWER, f"{what} was answered packed ({packed[:20]}), which was not asked for"
             )
         if 200 <= answer.status < 300:
-            self._ready(path)
+            self._readiness.answered(path)
             return
         after = answer.headers.get("Retry-After", "")
         refused = refusal(answer.status, answer.phrase, _beginning(answer), what, after)
         if refused.wait is None:
             raise refused.error
-        with self._lock:
-            self._failing.setdefault(path, time.monotonic())
-            self._unready_at = time.monotonic()
-            self._unready = refused.error.message
-        raise self._not_ready(refused.wait, refused.error.message)
-
-    def _ready(self, path: str) -> None:
-        """What it was waited for, if it was, is over as soon as one of the paths that failed is answered."""
-        with self._lock:
-            if path in self._failing:
-                self._failing.clear()
-
-    def _fails(self, path: str) -> bool:
-        """Whether it is not ready, for another question; this one then counts as one that it can't answer either."""
-        with self._lock:
-            if self._failing:
-                self._failing.setdefault(path, time.monotonic())
-            return bool(self._failing)
-
-    def _require_ready(self, path: str) -> None:
-        """Raise what came of the same question a moment ago: that it can't answer it for the moment."""
-        with self._lock:
-            if path not in self._failing:
-                return
-            said, now = self._unready, time.monotonic()
-            counts = RECENTLY if now - min(self._failing.values()) < PATIENCE else GIVEN_UP
-            left = self._unready_at + counts - now
-        if left > 0:
-            raise self._not_ready(left, f"{self.address}{path} was not asked again, as {said}")
-
-    def _not_ready(self, wait: float, text: str) -> ItemError:
-        """`NotYet` while the server may still become ready, `Unready` once it has not been for `PATIENCE`."""
-        with self._lock:
-            since = min(self._failing.values(), default=0.0)
-        if time.monotonic() - since < PATIENCE:
-            return NotYet(Reason.BAD_ANSWER, text, after=wait)
-        return Unready(Reason.BAD_ANSWER, text)
+        raise self._readiness.refused(path, refused.error.message, refused.wait)
 
     def _next(self, answer: Answer, url: str, method: Method) -> str:
         """The URL that a redirect names. Raises `Failed` where it leads to another server."""

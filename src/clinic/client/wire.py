@@ -39,8 +39,9 @@ _Where = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _Resolved = tuple[socket.AddressFamily, _Where]
 
 
-def dial(address: Address, deadline: Deadline, seconds: float = CONNECT_SECONDS) -> socket.socket:
+def dial(address: Address, deadline: Deadline, seconds: float | None = None) -> socket.socket:
     """A connected, blocking socket, within `seconds`. Raises as `Reach.dial` and `deadline` do."""
+    seconds = CONNECT_SECONDS if seconds is None else seconds
     last: ItemError = Failed(Reason.UNREACHABLE, f"{address.host} has no address")
     for family, where in _resolve(address, deadline):
         try:
@@ -200,8 +201,8 @@ def _shut(connection: socket.socket) -> None:
 class Reach:
     """How one server was reached so far, so that a dead one is not waited for by one item after the other."""
 
-    def __init__(self, address: Address, seconds: float = CONNECT_SECONDS) -> None:
-        """`seconds` is what a connection may take."""
+    def __init__(self, address: Address, seconds: float | None = None) -> None:
+        """`seconds` is what a connection may take, where that is not `CONNECT_SECONDS`."""
         self.address = address
         self._seconds = seconds
         self._lock = threading.Lock()

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from clinic.client.http import PATIENCE
+from clinic.client.readiness import PATIENCE
 from clinic.errors import ItemError, NotYet, Unready
 
 REMEMBERED = 10.0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 
 from clinic.deadline import Deadline
-from clinic.errors import Interrupted, ItemError, Unreachable
+from clinic.errors import Interrupted, ItemError, Silent, Unreachable
 from clinic.outcome import Reason
 from clinic.progress import Progress
 
@@ -173,4 +173,4 @@ def http_date(text: str) -> datetime | None:
 
 def passing_trouble(error: ItemError) -> bool:
     """Whether what broke an exchange may be over in a moment."""
-    return error.transient or error.reason is Reason.STALLED or error.reason is Reason.DEADLINE
+    return error.transient or isinstance(error, Silent) or error.reason in (Reason.STALLED, Reason.DEADLINE)
