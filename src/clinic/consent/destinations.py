@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -69,6 +70,7 @@ def known_destinations() -> tuple[Destination, ...]:
     return tuple(found)
 
 
+@functools.cache
 def shipped_destinations() -> tuple[Destination, ...]:
     """The regions of the Clinic Server."""
     with resources.as_file(resources.files("clinic") / "consent" / "clinic-regions.yaml") as path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ def read_notice(name: str, language: str) -> NoticeText:
     return NoticeText(notice, facts.get("purpose", ""), facts.get("recipients", ""), words.rstrip("\n"))
 
 
+@functools.cache
 def read_words(language: str) -> Mapping[str, str]:
     """What stands around the notice in `language`, by its keys; the heads of the table are one text."""
     found = cast("dict[str, object]", yaml.safe_load(_shipped(f"screen.{language}.yaml")))
