@@ -120,7 +120,8 @@ def test_its_files_are_the_users_alone(receipts: Receipts) -> None:
         os.umask(previous)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in receipts.directory.iterdir()}
     assert modes == {"receipts.jsonl": 0o600, "head.json": 0o600, "lock": 0o600}
-    assert stat.S_IMODE(receipts.directory.stat().st_mode) == 0o700
+    for made in (receipts.directory, receipts.directory.parent):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
 
 def test_a_directory_that_others_can_look_into_is_refused(receipts: Receipts) -> None:

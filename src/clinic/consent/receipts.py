@@ -17,7 +17,7 @@ from clinic.consent.chain import Chain, Head, digest, line_of, read_chain
 from clinic.consent.receipt import Entry, Event, Happened, Record, moment
 from clinic.errors import BadBundle, Refused, UsageError
 from clinic.home import as_caller, state_dir
-from clinic.newfile import disk_errors, put
+from clinic.newfile import disk_errors, private_folder, put
 
 FILE, HEAD, LOCK = "receipts.jsonl", "head.json", "lock"
 """Its files: the entries, where they end, and what is locked."""
@@ -88,7 +88,7 @@ class Receipts:
     @contextlib.contextmanager
     def _locked(self, how: int) -> Generator[int]:
         """The open directory, made on first use, locked against other runs."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.directory)
         folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
         try:
             self._require_own(folder)
