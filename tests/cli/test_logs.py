@@ -16,9 +16,12 @@ from clinic.bundle.journal import Header
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Entry, Record
 from clinic.bundle.writer import BundleWriter
+from clinic.cli import logs
 from clinic.cli.logs import command
 from clinic.formats.logindexer import LogIndexer
 from clinic.outcome import Status
+from clinic.read.logs import Choice, merged
+from clinic.read.open import open_bundle
 from clinic.redact import Redactor
 from clinic.secret import SecretRegister
 
@@ -58,24 +61,40 @@ def test_each_entry_has_its_time_in_utc_and_its_instance(clinic: Callable[..., E
     assert lines[0] == "2026-11-25T02:00:00.000Z a-4000 std: " + LINES.split(b"\n")[0].decode()
 
 
-def test_options_choose(clinic: Callable[..., Ended], bundle: Path) -> None:
+def shown(bundle: Path, *options: str) -> list[str]:
+    """The lines that are printed."""
+    done = CliRunner().invoke(command, [str(bundle), *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout.splitlines()
+
+
+def test_options_choose(bundle: Path) -> None:
     window = ("--from", "2026-11-25T10:10:00+08:00", "--to", "2026-11-25T10:20:00+08:00")
-    assert len(clinic("logs", bundle, *window).out.splitlines()) == 11
-    assert len(clinic("logs", bundle, *window, "--level", "warn").out.splitlines()) == 2
-    assert len(clinic("logs", bundle, "--grep", r"n=\d\]", "--instance", "tidb").out.splitlines()) == 10
-    assert clinic("logs", bundle, "--grep", "nowhere").out == ""
+    assert len(shown(bundle, *window)) == 11
+    assert len(shown(bundle, *window, "--level", "warn")) == 2
+    assert len(shown(bundle, "--grep", r"n=\d\]", "--instance", "tidb")) == 10
+    assert shown(bundle, "--grep", "nowhere") == []
+
+
+def test_a_kind_that_is_not_there_is_refused(clinic: Callable[..., Ended], bundle: Path) -> None:
     refused = clinic("logs", bundle, "--type", "slow")
     assert refused.code == 2 and "there are std" in refused.err
 
 
-def test_json_has_one_object_a_line(clinic: Callable[..., Ended], bundle: Path) -> None:
-    found = [
-        json.loads(line) for line in clinic("logs", bundle, "--json", "--level", "error").out.splitlines()
-    ]
+def test_json_has_one_object_a_line(bundle: Path) -> None:
+    found = [json.loads(line) for line in shown(bundle, "--json", "--level", "error")]
     assert [(one["time"], one["level"], one["instance"], one["type"], one["file"]) for one in found] == [
         ("2026-11-25T03:00:00.000Z", "error", "a-4000", "std", "a/log/std/tidb.log")
     ]
     assert "\x1b[31mred" in found[0]["text"]
+
+
+def test_levels_have_colours_on_a_terminal_alone(bundle: Path) -> None:
+    assert not any("\x1b" in line for line in shown(bundle))
+    line = next(merged(open_bundle(bundle), Choice(level="error")))
+    shows = logs._as_text(colours=True)  # pyright: ignore[reportPrivateUsage]  # CliRunner has no terminal
+    assert shows(line).count("\x1b[31m") == 1
+    assert "\x1b[31m[2026/11/25 11:00:00.000" in shows(line)
 
 
 def test_what_would_steer_a_terminal_is_written_out(bundle: Path) -> None:

@@ -192,16 +192,16 @@ def test_a_long_preamble_is_left_out_and_counted() -> None:
 
 def test_pieces_well_inside_the_window_are_taken_as_they_are() -> None:
     """Nothing is looked at between their first and their last entry; beside the edges everything is."""
-    lines = [head(second * 1000) + b"x" * 200 + b"\n" for second in range(0, 20_000)]
+    lines = [head(second * 1000) + b"x" * 2000 + b"\n" for second in range(0, 20_000, 10)]
     data = b"".join(lines)
     assert len(data) > 16 * TRUSTED
     kept = cut(UNIFIED, data, at(1_000_000), at(19_000_500), [2 * TRUSTED] * 16)
-    assert kept == b"".join(lines[1000:19_001])
+    assert kept == b"".join(lines[100:1901])
 
 
 def test_a_clock_that_is_put_back_far_within_the_window_is_noticed() -> None:
-    times = [*range(0, 10_000), *range(-20_000, -10_000), *range(10_000, 20_000)]
-    lines = [head(second * 1000) + b"x" * 200 + b"\n" for second in times]
+    times = [*range(0, 10_000, 10), *range(-20_000, -10_000, 10), *range(10_000, 20_000, 10)]
+    lines = [head(second * 1000) + b"x" * 2000 + b"\n" for second in times]
     kept = cut(UNIFIED, b"".join(lines), at(0), at(30_000_000), [2 * TRUSTED] * 30)
     assert kept == b"".join(line for second, line in zip(times, lines, strict=True) if second >= 0)
 

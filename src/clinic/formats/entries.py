@@ -87,6 +87,13 @@ class Entries:
             if mark is not None:
                 yield mark
 
+    def after(self, data: bytes, start: int) -> Mark | None:
+        """The first entry that begins behind `start` in `data`, which ends where an entry does and holds no NUL."""
+        marks = (
+            self.begins(data, one.start() + 1, final=True) for one in self._scan.plain.finditer(data, start)
+        )
+        return next((mark for mark in marks if mark is not None), None)
+
     def first(self, data: bytes, *, line_start: bool, final: bool = False) -> Mark | None:
         """The first entry that begins in `data`."""
         return next(self.all(data, line_start=line_start, final=final), None)
@@ -161,13 +168,14 @@ class Scan:
     def __init__(self, heads: bytes, but: bytes = _NEVER) -> None:
         """`heads` is what an entry begins with; those that begin with `but` are passed over."""
         self._tail = (b"(?!" + but + b")" if but != _NEVER else b"") + heads
-        self._plain = re.compile(rb"\n" + self._tail)
+        self.plain = re.compile(rb"\n" + self._tail)
+        """The pattern for texts without NUL bytes."""
         self._zeros: re.Pattern[bytes] | None = None
 
     def of(self, data: bytes) -> re.Pattern[bytes]:
         """The pattern to search `data` with. NUL bytes are rare, and looking for both costs thrice as much."""
         if b"\0" not in data:
-            return self._plain
+            return self.plain
         if self._zeros is None:
             # Of a run of NUL bytes only the last one is tried: there may be gigabytes of them.
             self._zeros = re.compile(rb"(?:\n|\0(?!\0))" + self._tail)

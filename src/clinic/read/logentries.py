@@ -174,7 +174,7 @@ class _Cutter:
             at < len(data) and (found := pattern.search(data, at)) is not None and found.start() < len(data)
         ):
             mark = self._beginning(data, found.start(), at)
-            following = next(self._entries.all(data, found.start(), line_start=False, final=True), None)
+            following = self._entries.after(data, found.start())
             at = following.at if following is not None else len(data)
             if mark is not None and (line := self._line(data, mark, at)) is not None:
                 yield line
