@@ -92,6 +92,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self._need = 0
 
     @property
     def rest(self) -> int:
@@ -100,28 +101,42 @@ class Splitter:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are whole with these bytes. Raises `BadFrame`; from there on it gives nothing more."""
-        self._held += data
-        while (found := self._next()) is not None:
-            yield found
+        if self._held:
+            self._held += data
+            if len(self._held) < self._need:
+                return
+            data = bytes(self._held)
+        at = 0
+        try:
+            while at < len(data):
+                head, end = _bounds(data, at)
+                self._need = end - at
+                if not head or end > len(data):
+                    break
+                yield _checked(data, at, head, end)
+                at = end
+        finally:
+            self._held[:] = data[at:]
 
-    def _next(self) -> Frame | None:
-        head = _LENGTH.match(self._held)
-        if head is None:
-            if len(self._held) >= _LONGEST_HEAD:
-                raise BadFrame("a frame without a length")
-            return None
-        length, at = varint(head.group(), 0)[0], head.end()
-        if not 0 < length <= LONGEST:
-            raise BadFrame(f"a frame of {length:,} bytes, which no server makes")
-        end = at + 4 + length
-        if end > len(self._held):
-            return None
-        whole = bytes(self._held[:end])
-        message = whole[at + 4 :]
-        if crc32c(message) != int.from_bytes(whole[at : at + 4], "big"):
-            raise BadFrame("a frame whose checksum is wrong")
-        del self._held[:end]
-        return Frame(whole, message)
+
+def _bounds(data: bytes, at: int) -> tuple[int, int]:
+    """Where the checksum of the frame at `at` is, and where the frame ends; 0 for the first where its length is cut."""
+    found = _LENGTH.match(data, at)
+    if found is None:
+        if len(data) - at >= _LONGEST_HEAD:
+            raise BadFrame("a frame without a length")
+        return 0, at
+    length = varint(found.group(), 0)[0]
+    if not 0 < length <= LONGEST:
+        raise BadFrame(f"a frame of {length:,} bytes, which no server makes")
+    return found.end(), found.end() + 4 + length
+
+
+def _checked(data: bytes, at: int, head: int, end: int) -> Frame:
+    message = data[head + 4 : end]
+    if crc32c(message) != int.from_bytes(data[head : head + 4], "big"):
+        raise BadFrame("a frame whose checksum is wrong")
+    return Frame(data[at:end], message)
 
 
 def messages(stream: BinaryIO) -> Iterator[bytes]:
@@ -212,7 +227,7 @@ def _key(one: bytes, behind: int) -> int:
 
 
 def _outline(one: bytes) -> Outline:
-    labels, at = label_pairs(one)
+    labels, at = label_fields(one, 0, len(one))
     begin, chunks, samples, start, end = at, 0, 0, 0, 0
     while at < len(one):
         found = _CHUNK.match(one, at)
@@ -225,8 +240,14 @@ def _outline(one: bytes) -> Outline:
             start = signed(varint(found[2], 0)[0])
         if at >= len(one):
             end = signed(varint(found[3], 0)[0])
-    name = next((value for label, value in labels if label == b"__name__"), b"")
-    return Outline(_key(one, begin), name, chunks, samples, start, end)
+    return Outline(_key(one, begin), _name(labels, one), chunks, samples, start, end)
+
+
+def _name(labels: list[bytes], one: bytes) -> bytes:
+    """The metric's name, which nearly always comes first and is short."""
+    if labels and len(labels[0]) < 0x80 and labels[0][2:13] == b"\x0a\x08__name__\x12":
+        return labels[0][14:]
+    return next((value for label, value in label_pairs(one)[0] if label == b"__name__"), b"")
 
 
 @lru_cache(maxsize=4096)
@@ -244,23 +265,26 @@ def _slowly(one: bytes) -> Outline:
     return Outline(_key(one, label_pairs(one)[1]), name, len(found.chunks), samples, start, end)
 
 
+def label_fields(data: bytes, start: int, stop: int) -> tuple[list[bytes], int]:
+    """The labels that a series begins with, as they are written, and the place behind them.
+
+    Raises `BadMessage`, `IndexError`.
+    """
+    found: list[bytes] = []
+    at = start
+    while at < stop and data[at] == 0x0A:
+        size, inside = _length_at(data, at + 1)
+        found.append(data[at : inside + size])
+        at = inside + size
+    if at > stop:
+        raise BadMessage("a label that is longer than its series")
+    return found, at
+
+
 def label_pairs(one: bytes) -> tuple[list[tuple[bytes, bytes]], int]:
     """The labels that a series begins with, and the place behind them. Raises `BadMessage`, `IndexError`."""
-    labels: list[tuple[bytes, bytes]] = []
-    at, length = 0, len(one)
-    while at < length and one[at] == 0x0A:
-        size, at = _length_at(one, at + 1)
-        end = at + size
-        if end > length:
-            raise BadMessage("a label that is longer than its series")
-        # Nearly all have a name and a value in this order; the others are read field by field.
-        if one[at] == 0x0A and (value_at := at + 2 + one[at + 1]) < end and one[value_at] == 0x12:
-            _, inside = _length_at(one, value_at + 1)
-            labels.append((one[at + 2 : value_at], one[inside:end]))
-        else:
-            labels.append(_label(one, at, end))
-        at = end
-    return labels, at
+    found, at = label_fields(one, 0, len(one))
+    return [_label(label, _length_at(label, 1)[1], len(label)) for label in found], at
 
 
 def _length_at(data: bytes, at: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clinic.formats.protobuf import BYTES, BadMessage, field, fields
-from clinic.formats.readframes import BadFrame, Frame, Splitter, frame, label_pairs
+from clinic.formats.readframes import BadFrame, Frame, Splitter, frame, label_fields, label_pairs
 from clinic.redact.columns import KIND_OF
 from clinic.redact.keys import Kind, Where, is_secret, kind_of
 from clinic.redact.scanner import FAILED_CLOSED, Tally
@@ -17,7 +17,7 @@ from clinic.redact.separated import RULE
 from clinic.redact.view import MASK
 
 REMEMBERED = 100_000
-"""Values of labels that were found to hold no secret: of a cluster's some thousands come again and again."""
+"""Labels that were found to hold no secret: of a cluster's some thousands come again and again."""
 
 _SERIES, _LABEL, _NAME, _VALUE = 1, 1, 1, 2
 
@@ -92,13 +92,12 @@ class FramesStage:
         fresh: set[bytes] = set()
         for number, kind, _, start, stop in fields(message):
             if number == _SERIES and kind == BYTES:
-                for name, value in label_pairs(message[start:stop])[0]:
-                    if value not in self._clean:
-                        fresh.add(value)
-                    if name not in self._plain and not self._is_plain(name):
-                        return False
-        together = b"\n".join(sorted(fresh))
-        if self._text(together) != together:
+                fresh.update(one for one in label_fields(message, start, stop)[0] if one not in self._clean)
+        pairs = [label_pairs(one)[0][0] for one in fresh]
+        if not all(name in self._plain or self._is_plain(name) for name, _ in pairs):
+            return False
+        together = b"\n".join(sorted({value for _, value in pairs}))
+        if together and self._text(together) != together:
             return False
         # What is learned to be a secret later is masked in all that was written before.
         if len(self._clean) + len(fresh) > REMEMBERED:

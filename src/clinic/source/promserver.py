@@ -132,7 +132,7 @@ class PromServer:
 
     def counted(self, piece: Piece) -> Counter[str]:
         """How many series each metric of the piece has, by the server's own list, which is read as it comes."""
-        found: Counter[str] = Counter()
+        found: Counter[bytes] = Counter()
         started, outcome, held = time.monotonic(), "stopped", b""
         try:
             with self._web.ask(
@@ -142,7 +142,7 @@ class PromServer:
                     held += data
                     ends = 0
                     for one in _SERIES_NAME.finditer(held):
-                        found[json.loads(b'"' + one[1] + b'"')] += 1
+                        found[one[1]] += 1
                         ends = one.end()
                     # A name may go on in the next piece.
                     held = held[max(ends, len(held) - 1024) :]
@@ -152,7 +152,7 @@ class PromServer:
             raise
         finally:
             self._ran("GET /api/v1/series", outcome, started)
-        return found
+        return Counter({_text(name): series for name, series in found.items()})
 
     def labels(self, piece: Piece) -> list[str]:
         """The labels that the piece's series have."""
@@ -212,6 +212,14 @@ def _checked(pieces: Iterator[bytes], where: str) -> Iterator[Frame]:
         raise Retryable(Reason.BAD_ANSWER, f"{where} sent {error}") from error
     if splitter.rest:
         raise Retryable(Reason.BAD_ANSWER, f"{where} broke off in the middle of a frame")
+
+
+def _text(quoted_name: bytes) -> str:
+    """What stands between the quotes of a string in JSON. Raises `Failed`."""
+    try:
+        return str(json.loads(b'"' + quoted_name + b'"'))
+    except ValueError as error:
+        raise Failed(Reason.BAD_ANSWER, f"a list of series that is none: {error}") from error
 
 
 def _matching(piece: Piece) -> tuple[tuple[str, str], ...]:
