@@ -67,7 +67,7 @@ def stored(bundle: Path, part: str) -> Path:
 def test_a_whole_bundle_is_good_and_its_id_is_told(verify: Verify, made: Path) -> None:
     code, out, err = verify(made)
     assert (code, err) == (0, "")
-    assert out.startswith("Good: 3 files, ")
+    assert out.startswith("Good: 4 files, ")
     assert f"Bundle id {Bundle.open(made).id}" in out
 
 
@@ -79,7 +79,7 @@ def test_json_says_the_same(verify: Verify, made: Path) -> None:
         True,
         True,
         True,
-        3,
+        4,  # two that were collected, and the two pages about them
         [],
     )
     assert found["id"] == Bundle.open(made).id
