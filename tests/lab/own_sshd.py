@@ -29,13 +29,14 @@ class Sshd:
     home: Path
     port: int
     child: subprocess.Popen[bytes]
+    user: str = ME
     meter: HostMeter = field(default_factory=lambda: HostMeter(Bucket(None)))
 
     @property
     def login(self) -> Login:
         """How to log in at it: everything is said, so that the user's configuration does not matter."""
         return Login(
-            "node", address="127.0.0.1", user=ME, port=str(self.port), key=str(self.home / "user_key"),
+            "node", address="127.0.0.1", user=self.user, port=str(self.port), key=str(self.home / "user_key"),
             key_only=True, options=("GlobalKnownHostsFile=/dev/null",), known_hosts=(str(self.home / "known_hosts"),),
         )  # fmt: skip
 
@@ -63,15 +64,15 @@ Serve = Callable[..., Sshd]
 
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Serve]:
-    """Starts a server with further lines of configuration."""
+    """Starts a server with further lines of configuration, for `user`, whose login shell may be another, `shell`."""
     if shutil.which("sshd") is None and not Path("/usr/sbin/sshd").exists():
         pytest.skip("not run: no sshd here")
     with tempfile.TemporaryDirectory(prefix="clinic-sshd-") as top:
         Path(top).chmod(0o755)
         started: list[Sshd] = []
 
-        def serve(*lines: str, user: str = ME) -> Sshd:
-            started.append(_start(Path(tempfile.mkdtemp(dir=top)), lines, user))
+        def serve(*lines: str, user: str = ME, shell: str = "") -> Sshd:
+            started.append(_start(Path(tempfile.mkdtemp(dir=top)), lines, user, shell))
             return started[-1]
 
         yield serve
@@ -79,7 +80,19 @@ def serve() -> Iterator[Serve]:
             one.kill()
 
 
-def _start(home: Path, lines: tuple[str, ...], user: str) -> Sshd:
+def _with_shell(home: Path, user: str, shell: str, words: list[str]) -> list[str]:
+    """The words, run where `user` has another shell: in a namespace with an /etc/passwd of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can play several users")
+    lines = [line.split(":") for line in Path("/etc/passwd").read_text().splitlines()]
+    (home / "passwd").write_text(
+        "".join(":".join([*line[:6], shell] if line[0] == user else line) + "\n" for line in lines)
+    )
+    script = f'mount --bind {home}/passwd /etc/passwd && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *words]
+
+
+def _start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Sshd:
     home.chmod(0o755)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
@@ -97,12 +110,13 @@ def _start(home: Path, lines: tuple[str, ...], user: str) -> Sshd:
         "MaxStartups 100\n" + "".join(f"{line}\n" for line in lines)
     )
     log = (home / "log").open("wb")
-    child = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(home / "config")], stderr=log)
+    words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(home / "config")]
+    child = subprocess.Popen(_with_shell(home, user, shell, words) if shell else words, stderr=log)
     log.close()
     until = time.monotonic() + 10
     while time.monotonic() < until:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return Sshd(home, port, child)
+                return Sshd(home, port, child, user)
         time.sleep(0.01)
     raise AssertionError((home / "log").read_text())

@@ -16,8 +16,12 @@ import click
 import clinic
 from clinic import profile
 from clinic.bundle.record import Record
+from clinic.cli import doctor_cluster
+from clinic.cli.collect_options import Options
 from clinic.cli.options import collector_option
 from clinic.cli.output import print_json, say
+from clinic.cli.ssh import ssh_options
+from clinic.cluster.discover import Where
 from clinic.errors import Incomplete, Refused, UsageError
 from clinic.formats.page import COLUMNS, wrap
 from clinic.host.local import LocalHost
@@ -79,19 +83,33 @@ class Checkup:
 
 @click.command("doctor")
 @collector_option
+@click.option("--cluster", default="", metavar="NAME", help="Visit every machine of this cluster of TiUP's.")
+@click.option("--topology", default="", metavar="FILE", help="The same for a cluster that a file describes.")
+@click.option("--home", default="", metavar="DIR", help="Home of the user who runs TiUP, or a TIUP_HOME.")
+@ssh_options
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(collectors: tuple[str, ...], as_json: bool) -> int:
+def command(collectors: tuple[str, ...], as_json: bool, **values: object) -> int:
     """Say what this account can and can't collect on this machine, with the exact fix.
 
     Looks at the same things as clinic collect, reads no content and sends nothing. The exit code is 3 when
     a right, room on the disk or a valid configuration is lacking; a tool that is absent is only named.
+
+    With --cluster, --topology or --host every machine named is visited instead. Host keys that nobody
+    knows are shown in one table, and one typed yes keeps them; then it says for each machine who logs in, how far its
+    clock is off, and with which exact line of sudoers or access list the rest could be had.
 
     \b
     Examples:
       clinic doctor
       sudo clinic doctor
       clinic doctor --json
+      clinic doctor --cluster prod
+      clinic doctor --host tidb@10.0.1.5 --host tidb@10.0.1.6:2222
     """
+    options = Options(**values)  # type: ignore[arg-type]  # click hands over what the decorators declare
+    if options.where.values() != Where("").values():
+        found, _ = _configured()
+        return doctor_cluster.run(options.where, options.ssh, (*found, *collectors), as_json=as_json)
     found, mistakes = _configured()
     steering = Steering(Selection(), collectors=(*found, *collectors))
     ready = prepare(steering, resolve(None, None))

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clinic.deadline import Deadline
+from clinic.host.sudo import sudoers_line
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing itself only from 3.11
@@ -127,6 +128,14 @@ class Host(ABC):
 
     is_root: bool
     """Whether commands that need root can run: as root, or through sudo without a password."""
+
+    become_root: str = "run Clinic as root"
+    """What a person does to have root's rights there."""
+
+    def sudo_fix(self, argv: Sequence[str]) -> str:
+        """What lets the user run exactly `argv` as root, whose first word is an absolute path."""
+        line = sudoers_line(self.user, argv)
+        return f"{self.become_root}, or add to a file in /etc/sudoers.d, with visudo: {line}"
 
     @property
     def ahead(self) -> float:

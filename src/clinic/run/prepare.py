@@ -20,7 +20,7 @@ from clinic.plan import Plan, Selection, declare, look, share, share_logs
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.run.engine import Bounds
-from clinic.run.reach import Reach, Ssh, open_all
+from clinic.run.reach import AskKeys, Reach, Ssh, open_all
 from clinic.secret import SecretRegister
 from clinic.units import MIB
 from clinic.window import Window
@@ -30,6 +30,9 @@ LOOK_SECONDS = 10.0
 
 PLAN_SECONDS = 15.0
 """Discovery and all looks together: the plan is on the screen in time, whatever hangs."""
+
+LEAST_SECONDS = 5.0
+"""What is left for the looks, however long the logins and a person's answers took."""
 
 KEEP_FREE = 64 * MIB
 """Bytes that stay free on the disk unless `--keep-free` says otherwise: a database may need them."""
@@ -171,11 +174,17 @@ class Logins(Protocol):
 
 
 def prepare(
-    steering: Steering, window: Window, *, offline: bool = False, logins: Logins | None = None
+    steering: Steering,
+    window: Window,
+    *,
+    offline: bool = False,
+    logins: Logins | None = None,
+    keys: AskKeys | None = None,
 ) -> Ready:
     """Everything up to the question. `offline` contacts nothing and leaves the estimates out.
 
-    Without `logins` there is no account, and what needs one is skipped. Raises `UsageError`, `Refused`, `Unreachable`.
+    Without `logins` there is no account, and what needs one is skipped. `keys` asks about machines
+    whose host keys are not known; without it these are not logged in at. Raises `UsageError`, `Refused`, `Unreachable`.
     """
     until = time.monotonic() + PLAN_SECONDS
     found = load(steering.collectors)
@@ -192,7 +201,11 @@ def prepare(
     common.shared(Reach, lambda: reach)
     common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:
-        open_all(_hosts(plan), common.host)
+        names = _hosts(plan)
+        if keys is not None:
+            reach.learn_keys((machine for machine in cluster.machines if machine.name in names), keys)
+        open_all(names, common.host)
+        until = max(until, time.monotonic() + LEAST_SECONDS)
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_log_size is not None:
         plan = share_logs(plan, steering.max_log_size)

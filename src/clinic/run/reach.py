@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +13,18 @@ from pathlib import Path
 from clinic import home
 from clinic.bundle.manifest import Option
 from clinic.cluster.model import Machine
-from clinic.errors import ItemError, Retryable
+from clinic.errors import ItemError, Refused, Retryable
 from clinic.host.base import Host
 from clinic.host.local import LocalHost
 from clinic.host.ssh.directory import make
 from clinic.host.ssh.host import SSHHost
+from clinic.host.ssh.hostkeys import Scanned, accept, scan
 from clinic.host.ssh.login import Login
 from clinic.host.ssh.meter import Bucket, HostMeter
 from clinic.outcome import Reason
+
+AskKeys = Callable[[Sequence[Scanned]], bool]
+"""Shows the keys of machines that are not known, and asks whether they are right."""
 
 AT_ONCE = 16
 """Logins at once: more of them at one bastion are turned away (MaxStartups of sshd)."""
@@ -95,6 +99,20 @@ class Reach:
         self._bucket = Bucket(ssh.limit)
         self._lock = threading.Lock()
         self._directory: Path | None = None
+
+    def learn_keys(self, machines: Iterable[Machine], ask: AskKeys) -> None:
+        """Gather the keys of machines that nobody knows yet, and keep those that a person accepts."""
+        logins = [self._ssh.login(machine) for machine in machines if not machine.local]
+        scanned = [one for one in scan(logins) if not one.known]
+        if scanned and ask(scanned):
+            keys = [key for one in scanned for key in one.keys]
+            try:
+                accept(keys, own_known_hosts())
+            except OSError as error:
+                raise Refused(
+                    f"the host keys can't be kept in {own_known_hosts()}: {error.strerror}",
+                    hint="see whose that directory is, or name another with CLINIC_HOME",
+                ) from error
 
     def open(self, machine: Machine) -> Host:
         """The door to a machine. Raises `Failed`, `Retryable`, `Skip`."""

@@ -11,7 +11,6 @@ from typing import Literal
 
 from clinic.errors import Failed, ItemError, Partial, Skip
 from clinic.host.base import Host
-from clinic.host.sudo import sudoers_line
 from clinic.kinds import Privilege
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
@@ -115,9 +114,8 @@ class Command(Source):
         if path is None:
             return self._absent(program)
         if root and not host.is_root:
-            line = sudoers_line(host.user, (path, *rest))
-            fix = f"run Clinic as root, or add to a file in /etc/sudoers.d, with visudo: {line}"
-            return Skip(Reason.NOT_PERMITTED, f"{program} needs root, and {host.user} is not", fix=fix)
+            text = f"{program} needs root, and {host.user} is not"
+            return Skip(Reason.NOT_PERMITTED, text, fix=host.sudo_fix((path, *rest)))
         return None
 
     def _absent(self, program: str) -> Skip:
@@ -160,7 +158,7 @@ class Command(Source):
         said = _excerpt(errors)
         ending = _ending(status) + (f": {said}" if said else "")
         if _REFUSED.search(errors):
-            fix = "" if self.root or host.user == "root" else "run Clinic as root"
+            fix = "" if self.root or host.user == "root" else host.become_root
             raise (Partial if came else Skip)(Reason.NOT_PERMITTED, ending, fix=fix)
         if not good:
             raise (Partial if came else Failed)(Reason.EXIT_STATUS, ending)

@@ -200,7 +200,7 @@ def test_an_account_without_a_shell(serve: Serve) -> None:
         pytest.skip("only root can play several users")
     nobody = next(entry.pw_name for entry in pwd.getpwall() if entry.pw_shell.endswith("nologin"))
     server = serve(user=nobody)
-    error = refused(server, replace(server.login, user=nobody))
+    error = refused(server, server.login)
     assert error.reason is Reason.BAD_ANSWER
     assert "not available" in error.message
 

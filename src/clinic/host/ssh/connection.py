@@ -73,7 +73,7 @@ class Connection:
 
     def open(self) -> Facts:
         """Log in. Raises `Failed`, `Retryable`, `Skip`."""
-        self._settings = _settings(self._login)
+        self._settings = settings_of(self._login)
         return self._log_in()
 
     def _log_in(self) -> Facts:
@@ -238,7 +238,7 @@ def parse_facts(said: bytes) -> Facts:
     )
 
 
-def _settings(login: Login) -> dict[str, tuple[str, ...]]:
+def settings_of(login: Login) -> dict[str, tuple[str, ...]]:
     """What the user's own configuration says of this machine."""
     words = ["ssh", "-G", *arguments(login), "--", login.target]
     child = _spawn(words, login)

@@ -18,7 +18,6 @@ from clinic.host.ssh.meter import HostMeter
 from clinic.host.ssh.process import SSHProcess
 from clinic.host.ssh.reader import LARGEST, Hands, open_file
 from clinic.host.ssh.words import command, script
-from clinic.host.sudo import sudoers_line
 from clinic.host.walk import shown
 from clinic.outcome import Reason
 from clinic.units import KIB, human_size
@@ -38,6 +37,7 @@ class SSHHost(Host):
     def __init__(self, login: Login, sockets: Callable[[], Path], meter: HostMeter) -> None:
         """Logs in. `sockets` gives the run's directory for control sockets. Raises `Failed`, `Retryable`, `Skip`."""
         self.name = login.name
+        self.become_root = f"log in at {self.name} as root"
         self._meter = meter
         self._connection = Connection(login, sockets, meter)
         self.facts: Facts = self._connection.open()
@@ -184,7 +184,7 @@ class SSHHost(Host):
             raise Skip(
                 Reason.NOT_PERMITTED,
                 f"{shown(line[0])} needs root, and {self.user} may not run it with sudo on {self.name}",
-                fix=f"on {self.name}, add to a file in /etc/sudoers.d, with visudo: {sudoers_line(self.user, line)}",
+                fix=self.sudo_fix(line),
             )
         return (self.which("sudo") or "sudo", "-n", "--", *line)
 

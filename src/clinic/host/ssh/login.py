@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +97,14 @@ def command(
     words += ["-o", f"ControlPath={_escaped(str(control))}"]
     words += known_hosts_options(login, settings) if master else ["-oProxyJump=none", "-oProxyCommand=false"]
     return [*words, *arguments(login), "--", login.target, remote]
+
+
+def through(jump: str, remote: Sequence[str]) -> list[str]:
+    """The words that run `remote` on a jump host, under the same rules."""
+    host, _, port = jump.partition(":") if jump.count(":") == 1 else (jump, "", "")
+    words = ["ssh", "-T", *(f"-o{option}" for option in _ENFORCED), "-oBatchMode=yes", "-oControlMaster=no"]
+    words += ["-oControlPath=none", *(["-p", port] if port else []), "--", host.strip("[]")]
+    return [*words, shlex.join(remote)]
 
 
 def known_hosts_options(login: Login, settings: Mapping[str, Sequence[str]]) -> list[str]:

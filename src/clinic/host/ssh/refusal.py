@@ -73,7 +73,7 @@ def _changed(login: Login, said: str) -> Failed:
     return Failed(
         Reason.UNSAFE,
         f"the host key of {login.name} is another than the known one: a new installation, or somebody in between",
-        fix=f"if the change is right: ssh-keygen -R {shlex.quote(host)}{file}, then clinic doctor --cluster",
+        fix=f"if the change is right: ssh-keygen -R {shlex.quote(host)}{file}, then clinic doctor --cluster NAME",
     )
 
 
@@ -81,5 +81,5 @@ def _unknown(login: Login) -> Failed:
     return Failed(
         Reason.UNSAFE,
         f"the host key of {login.name} is not known, so it may be any machine",
-        fix="look at the keys and accept them: clinic doctor --cluster, or name a file: --known-hosts FILE",
+        fix="look at its key and accept it: clinic doctor --cluster NAME, or --host HOST; or name --known-hosts FILE",
     )
