@@ -186,6 +186,35 @@ def test_a_root_that_is_root_needs_no_sudo(here: LocalHost, two_users: None, ask
     assert ask("id", "-u", root=True)[1] == b"0\n"
 
 
+MANY_THREADS = """
+import sys, threading
+from clinic.host.local import slim
+if "slim" in sys.argv:
+    slim()
+kept = []
+def work(number):
+    buffers = [bytes(200_000) for _ in range(100)]
+    kept.append(bytes(100))
+    kept.extend(buffers[::50])
+for number in range(16):
+    threads = [threading.Thread(target=work, args=(number,)) for _ in range(8)]
+    for one in threads: one.start()
+    for one in threads: one.join()
+kept.clear()
+print(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+"""
+
+
+def test_memory_that_threads_freed_goes_back_to_the_system() -> None:
+    held = [
+        int(
+            subprocess.run([sys.executable, "-c", MANY_THREADS, *how], capture_output=True, check=True).stdout
+        )
+        for how in (["slim"], [])
+    ]
+    assert held[0] * 1.2 < held[1]
+
+
 HARDENED = """
 import os, resource, signal, subprocess
 from clinic.host.local import harden

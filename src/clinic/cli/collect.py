@@ -21,7 +21,7 @@ from clinic.cli.promlogin import metrics_options
 from clinic.cli.signals import stopping
 from clinic.cli.ssh import ssh_options
 from clinic.errors import NothingCollected
-from clinic.host.local import harden
+from clinic.host.local import harden, slim
 from clinic.redact.privacy import Level
 from clinic.run.prepare import Ready, prepare
 from clinic.run.session import Result, Session, collect, resume
@@ -125,6 +125,7 @@ def command(**values: object) -> int:
 def run(options: Options) -> int:
     """Do what `options` ask for; the exit code."""
     options.check()
+    slim()
     if options.resumed is not None:
         return _end(_resume(options, options.resumed), options)
     harden()

@@ -65,7 +65,7 @@ def _names(pattern: re.Pattern[bytes]) -> tuple[str, ...]:
     return names if len(names) > 1 else names * 2
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _whole(names: tuple[str, ...], values: tuple[bytes | None, ...], clock: Clock) -> Moment | None:
     groups = dict(zip(names, values, strict=True))
     epoch = groups.get("e")
