@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clinic.collector import Category, Collector, Content, Item, Role, Sensitivity, Target, Volatility
+from clinic.collector import (
+    Category,
+    Collector,
+    Content,
+    Instance,
+    Item,
+    Role,
+    Sensitivity,
+    Target,
+    Volatility,
+)
 from clinic.source.prometheus import Samples
 from clinic.source.promwish import read_condition
 
@@ -34,6 +44,7 @@ class Metrics(Collector):
 
     def items(self, target: Target) -> Iterator[Item]:
         chosen = target.options
+        before: tuple[Instance, ...] = ()
         for instance in target.instances(Role.METRICS):
             if instance.component not in SPEAKS or not instance.port:
                 continue
@@ -45,8 +56,10 @@ class Metrics(Collector):
                 first=CORE,
                 room=int(chosen.get("metrics-max", 1 << 30)),
                 step=int(chosen.get("metrics-step", 0)),
+                before=before,
                 verify="metrics-verify" in chosen,
             )
+            before = (*before, instance)
             yield Item(
                 f"monitor/metrics/{instance.id}", source, id="metrics.samples", host=instance.host,
                 instance=instance.id, folder=True, content=Content.FRAMES, sensitivity=Sensitivity.INTERNAL,

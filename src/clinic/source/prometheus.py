@@ -13,6 +13,7 @@ from clinic.client.address import Address
 from clinic.errors import ItemError
 from clinic.source.base import Doors, Estimate, Part, Source
 from clinic.source.promestimate import estimate
+from clinic.source.promreplica import hole
 from clinic.source.promserver import PromServer
 from clinic.source.promtaking import Taking
 from clinic.source.promwish import Wish
@@ -50,7 +51,11 @@ class Samples(Wish, Source):
     def plan(self, doors: Doors) -> Estimate:
         """Its series in the window, counted, times what some of them have, read."""
         try:
-            size = estimate(PromServer(self.server, doors), self)
+            talk = PromServer(self.server, doors)
+            gap = hole(talk, self, doors)
+            if gap is not None:
+                talk.start, talk.end = gap.start, gap.end
+            size = estimate(talk, self)
         except ItemError as error:
             return Estimate(None, impossible=error)
         return Estimate(size if self.room is None or size is None else min(size, self.room))

@@ -98,7 +98,9 @@ class PromServer:
 
     def counts(self, matches: Sequence[LabelMatch]) -> dict[str, int]:
         """Series by metric as far as they were counted in this run: the plan's counting need not be done again."""
-        return self._doors.shared(("series of", self.where, tuple(matches)), dict[str, int])
+        return self._doors.shared(
+            ("series of", self.where, self.start, self.end, tuple(matches)), dict[str, int]
+        )
 
     # -- what it has
 

@@ -13,6 +13,7 @@ from clinic.source.promcare import THRESHOLDS, Care
 from clinic.source.promcheck import Checking
 from clinic.source.promestimate import batches
 from clinic.source.prompiece import Piece
+from clinic.source.promreplica import hole
 from clinic.source.promselect import Selecting, downsampled
 from clinic.source.promserver import PromServer
 from clinic.source.promsplit import Patience, halves
@@ -52,6 +53,9 @@ class Taking:
         self._wish = wish
         self._doors = doors
         self._talk = PromServer(wish.server, doors)
+        self._hole = hole(self._talk, wish, doors)
+        if self._hole is not None:
+            self._talk.start, self._talk.end = self._hole.start, self._hole.end
         self._care = Care(self._talk, doors)
         self._known = self._talk.counts(wish.labels)
         self._told = Told(self._known)
@@ -82,6 +86,8 @@ class Taking:
         talk, care = self._talk, self._care
         head: dict[str, object] = {"way": self._way, "server": talk.where, "from": talk.start, "to": talk.end}
         head |= {"heap_growth": care.most, "pauses": care.pauses, "protection": THRESHOLDS}
+        if self._hole is not None:
+            head["replica_of"] = self._hole.of
         if self._wish.verify:
             head["verified"] = {"metrics": self._check.verified, "seed": self._check.seed}
         return head | ({"uncounted": self._uncounted} if self._uncounted else {})

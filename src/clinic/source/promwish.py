@@ -41,6 +41,9 @@ class Wish:
     step: int = 0
     """Milliseconds between two values; 0 for every sample as it is."""
 
+    before: tuple[Server | Address, ...] = ()
+    """Servers that are taken before it: where it is a replica of one, only what fills that one's holes is wanted."""
+
     verify: bool = False
     """Whether the server is also asked to count the samples of some metrics."""
 
