@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -21,10 +22,14 @@ from clinic.formats.logformats import FORMATS
 from clinic.formats.logindexer import LogIndexer
 from clinic.kinds import Content
 from clinic.outcome import Status
-from clinic.read import logentries
+from clinic.read import logentries, logfiles
+from clinic.read.indexes import INDEX
+from clinic.read.logfiles import log_files, with_index
 from clinic.read.logs import GRAVE, Choice, merged
 from clinic.read.open import Opened, open_bundle
+from clinic.read.pseudonymise import pseudonymise
 from clinic.redact import Redactor
+from clinic.redact.privacy import Level
 from clinic.secret import SecretRegister
 from clinic.units import KIB
 
@@ -70,22 +75,35 @@ def _small() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, log: bytes, run: Callable[..., Run]) -> Opened:
+def logs(tmp_path_factory: pytest.TempPathFactory, run: Callable[..., Run]) -> Callable[..., Opened]:
+    """Writes a bundle with logs of these bytes, of as many instances."""
+
+    def make(*contents: bytes) -> Opened:
+        root = tmp_path_factory.mktemp("logs") / "bundle"
+        names = [f"db1-{4000 + number}" for number in range(len(contents))]
+        entries = tuple(
+            Entry("log.std", f"db1/{name}/std", "log", "logs", "user-data", "log", True, "db1", name)
+            for name in names
+        )
+        with BundleWriter.create(
+            root, Header(run(), entries), Redactor(SecretRegister()), reserve=0
+        ) as writer:
+            for entry, content in zip(entries, contents, strict=True):
+                item = writer.item(entry, cap=1 << 30, learn=False, observer=LogIndexer)
+                part = item.part("x.log", Content.OPAQUE)
+                part.write(content)
+                part.finish()
+                writer.record(Record(entry, Status.OK, files=item.commit()))
+            writer.seal()
+        return open_bundle(root)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def opened(logs: Callable[..., Opened], log: bytes) -> Opened:
     """A bundle with the log twice: of two instances."""
-    root = tmp_path_factory.mktemp("logs") / "bundle"
-    entries = tuple(
-        Entry("log.std", f"db1/{name}/std", "log", "logs", "user-data", "log", True, "db1", name)
-        for name in ("db1-4000", "db1-4001")
-    )
-    with BundleWriter.create(root, Header(run(), entries), Redactor(SecretRegister()), reserve=0) as writer:
-        for entry in entries:
-            item = writer.item(entry, cap=1 << 30, learn=False, observer=LogIndexer)
-            part = item.part("x.log", Content.OPAQUE)
-            part.write(log)
-            part.finish()
-            writer.record(Record(entry, Status.OK, files=item.commit()))
-        writer.seal()
-    return open_bundle(root)
+    return logs(log, log)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +156,20 @@ def test_a_level_is_found_whatever_else_is_asked(
     assert chosen(opened, Choice(low, high, level, pattern)) == inside
 
 
+@pytest.mark.parametrize("pattern", ["conn=77\\]", "main.go:37$", "(?-m:^\\[2026/11/24 02:00:0)", ""])
+def test_without_an_index_the_same_is_found(
+    opened: Opened, plainly: list[Line], monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    monkeypatch.setattr(logfiles, "LARGEST_INDEX", 0)
+    monkeypatch.setattr(logentries, "PIECE", 7 * KIB)
+    plain = re.compile(pattern.replace("(?-m:", "(?:"))
+    for level in ("", "warn"):
+        wanted = [
+            line for line in plainly if plain.search(line[2]) and (not level or line[1] in ("warn", "error"))
+        ]
+        assert chosen(opened, Choice(level=level, pattern=pattern)) == wanted
+
+
 def test_what_is_followed_is_what_names_the_same(opened: Opened, plainly: list[Line]) -> None:
     found = [line for line in plainly if re.search(r"a.go:5\].*conn=3[67]5\]", line[2])]
     connections = {line[2].partition("[conn=")[2].partition("]")[0] for line in found}
@@ -168,3 +200,26 @@ def test_a_stretch_that_is_too_long_comes_in_pieces(
     monkeypatch.setattr(logentries, "LARGEST_SPAN", 10 * KIB)
     monkeypatch.setattr(logentries, "PIECE", 7 * KIB)
     assert chosen(opened, Choice(pattern="conn=77")) == [line for line in plainly if "conn=77" in line[2]]
+
+
+def test_after_names_are_replaced_the_index_is_of_the_new_bytes(
+    logs: Callable[..., Opened], tmp_path: Path
+) -> None:
+    data = b"".join(
+        b"[2026/11/24 02:%02d:%02d.000 +00:00] [INFO] [a.go:1] [dial] [addr=10.0.%d.7:20160]\n"
+        % (at // 60, at % 60, at % 250)
+        for at in range(1800)
+    )
+    pseudonymise(logs(data), tmp_path / "child", Level.IDENTIFIERS, observers={INDEX: LogIndexer})
+    child = open_bundle(tmp_path / "child")
+    (file,) = (with_index(child, one) for one in log_files(child))
+    with child.member(file.path) as stream:
+        after = stream.read()
+    assert file.index is not None and file.index.size == len(after) != len(data)
+    assert len(file.index.minutes) > 30  # frames end rows too
+    assert all(
+        after[row.offset :].startswith(b"[2026/11/24 02:%02d:" % (row.start % 60))
+        for row in file.index.minutes
+    )
+    found = [line.text for line in merged(child, Choice(NS + 600 * 10**9, NS + 659 * 10**9))]
+    assert found == after.splitlines()[600:660]

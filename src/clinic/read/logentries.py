@@ -163,11 +163,11 @@ class _Cutter:
 
     def of_whole(self, data: bytes) -> Iterator[LogLine]:
         """The wanted entries in `data`, which begins with one and ends where one does."""
-        pattern = self._search.in_many(data) if self._search is not None else None
         if self._entries is None:
             return
+        pattern = self._search.in_many(data) if self._search is not None else None
         if pattern is None or b"\0" in data:
-            yield from self.of_pieces(iter((data,)))
+            yield from self._of_all(self._entries, data)
             return
         at = 0
         while (
@@ -177,6 +177,12 @@ class _Cutter:
             following = self._entries.after(data, found.start())
             at = following.at if following is not None else len(data)
             if mark is not None and (line := self._line(data, mark, at)) is not None:
+                yield line
+
+    def _of_all(self, entries: Entries, data: bytes) -> Iterator[LogLine]:
+        marks = entries.all(data, line_start=True, final=True)
+        for mark, following in itertools.pairwise(itertools.chain(marks, (Mark(len(data), 0, 0),))):
+            if (line := self._line(data, mark, following.at)) is not None:
                 yield line
 
     def _beginning(self, data: bytes, place: int, least: int) -> Mark | None:
@@ -196,21 +202,13 @@ class _Cutter:
         held = b""
         for piece in pieces:
             held += piece
-            marks = list(self._entries.all(held, line_start=True))
-            yield from self._between(held, marks)
-            if marks and (marks[-1].at or len(held) <= LARGEST_ENTRY):
-                held = held[marks[-1].at :]
-            elif len(held) > LARGEST_ENTRY:
-                yield from self._between(held, [*marks, Mark(len(held), 0, 0)])
-                held = b""
-        marks = list(self._entries.all(held, line_start=True, final=True))
-        yield from self._between(held, [*marks, Mark(len(held), 0, 0)])
-
-    def _between(self, data: bytes, marks: Sequence[Mark]) -> Iterator[LogLine]:
-        """All that lie between two of `marks`."""
-        for mark, following in itertools.pairwise(marks):
-            if (line := self._line(data, mark, following.at)) is not None:
-                yield line
+            last = self._entries.last(held, line_start=True)
+            whole = last.at if last is not None else 0
+            if not whole and len(held) > LARGEST_ENTRY:
+                whole = len(held)
+            yield from self.of_whole(held[:whole])
+            held = held[whole:]
+        yield from self.of_whole(held)
 
     def _line(self, data: bytes, mark: Mark, end: int) -> LogLine | None:
         """The entry at `mark`, if it is wanted."""
