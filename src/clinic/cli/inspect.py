@@ -14,6 +14,7 @@ import click
 
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
+from clinic.cli.diagfile import key_option, show
 from clinic.cli.output import harmless, print_json, say, table
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import BadBundle
@@ -22,6 +23,7 @@ from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.coverage import coverage_lines
 from clinic.read.describe import contents, describe
+from clinic.read.diagfile import is_diag
 from clinic.read.fact import Findings
 from clinic.read.facts import find, reading
 from clinic.read.find import find_file
@@ -39,13 +41,15 @@ FACTS = 12
 @click.command("inspect")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.argument("path", required=False)
 @click.option("--missing", is_flag=True, help="List every item that is not there, with reason and fix.")
 @click.option("--files", is_flag=True, help="List every file.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in a stable shape.")
 def command(
-    bundle: Path, identities: tuple[Path, ...], path: str | None, missing: bool, files: bool, as_json: bool
-) -> int:
+    bundle: Path, identities: tuple[Path, ...], key: Path | None, path: str | None, missing: bool, files: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Show what is inside BUNDLE, what is missing, why, and what to do about it.
 
     With PATH, print that file, whatever its compression: its path or the end of that, with or without .zst,
@@ -60,6 +64,8 @@ def command(
       clinic inspect clinic-db1-20261125T103000Z --json | jq .missing
       clinic inspect clinic-db1-20261125T103000Z.tar.zst.age --identity key.txt
     """
+    if is_diag(bundle):
+        return show(bundle, key, as_json)
     with _verify_tells(bundle):
         return _command(read_bundle(bundle, identities), path, missing, files, as_json)
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "collect": "Collect a bundle from a cluster or this machine.",
     "collectors": "List what can be collected, and what each item reads.",
     "consent": "Decide where a package may go; see and take back what was decided.",
+    "convert": "Write a bundle in the form of another tool.",
     "doctor": "Say what this account can and can't collect here, and the fix.",
     "drift": "Show which settings in a bundle differ: file against running, instance against instance.",
     "inspect": "Show what is inside a bundle, what is missing, and why.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from shlex import quote
 
@@ -13,9 +14,12 @@ from clinic.cli.options import SizeType
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import terminating
+from clinic.cluster.discovery.tiup import tiup_home
+from clinic.formats.certificate import read_certificate
+from clinic.read.diagregion import certificate
 from clinic.read.leakresults import last_result
 from clinic.read.open import open_bundle
-from clinic.read.pack import default_name, pack
+from clinic.read.pack import AGE, DIAG, PLAIN, default_name, pack
 from clinic.units import human_size, plural
 
 
@@ -27,18 +31,26 @@ from clinic.units import human_size, plural
     help="Encrypt it to this age recipient; repeatable: the vendor's and your own.",
 )  # fmt: skip
 @click.option(
+    "--cert", type=click.Path(path_type=Path), metavar="FILE",
+    help="Make the .diag that the Clinic Server takes, for this certificate (PEM), or for one in diag's info.toml.",
+)  # fmt: skip
+@click.option(
+    "--region", default="", help="Make the .diag for this region of the installed diag's info.toml."
+)
+@click.option(
     "--without", multiple=True, metavar="PATTERN",
     help="Leave this out: an item, a category, a path, a folder, or a glob; repeatable.",
 )  # fmt: skip
 @click.option("--split", type=SizeType(), metavar="SIZE", help="In parts of this size, for carrying by hand.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it holds as JSON.")
 def command(
-    bundle: Path, output: Path | None, recipients: tuple[str, ...], without: tuple[str, ...],
-    split: int | None, as_json: bool,
+    bundle: Path, output: Path | None, recipients: tuple[str, ...], cert: Path | None, region: str,
+    without: tuple[str, ...], split: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Make one file of BUNDLE, which must be sealed, and beside it FILE.json, which says what is inside.
 
-    It is a .tar.zst, which tar and zstd open, or with recipients a .tar.zst.age, which age opens. Every file is
+    It is a .tar.zst, which tar and zstd open, or with recipients a .tar.zst.age, which age opens, or with a
+    certificate a .diag, which only the Clinic Server opens: diag's files, see clinic convert. Every file is
     held against its digest on the way. The same bundle gives the same bytes until it is encrypted. Nothing is sent.
     With --split the parts are in the directory FILE.parts with SHA256SUMS; clinic join puts them together.
 
@@ -46,31 +58,35 @@ def command(
     Examples:
       clinic pack clinic-db1-20261125T103000Z
       clinic pack clinic-db1-20261125T103000Z --recipient age1vendor... --recipient age1ours...
+      clinic pack clinic-db1-20261125T103000Z --cert clinic-server.pem
       clinic pack clinic-db1-20261125T103000Z --without log.slow --without '*/tidb_audit*'
       clinic pack clinic-db1-20261125T103000Z --split 2G -o /media/usb
     """
     opened = open_bundle(bundle)
+    key = certificate(cert, region, tiup_home()) if cert is not None or region else ""
     out = output or Path()
     if out.is_dir():
-        out /= default_name(opened, encrypted=bool(recipients))
+        out /= default_name(opened, DIAG if key else AGE if recipients else PLAIN)
     with terminating(), Bars() as bars:
         made = pack(
-            opened, out, recipients=recipients, without=without, split=split, leaks=last_result(opened.id),
-            progress=bars,
+            opened, out, recipients=recipients, certificate=key, without=without, split=split,
+            leaks=last_result(opened.id), progress=bars,
         )  # fmt: skip
     place = out.with_name(f"{out.name}.parts") if split is not None else out
     if as_json:
         print_json({"file": str(place), **json.loads(made.to_json())})
     else:
-        _show(made, place, bundle, split)
+        _show(made, place, bundle, split, key)
     return 0
 
 
-def _show(made: Package, place: Path, bundle: Path, split: int | None) -> None:
+def _show(made: Package, place: Path, bundle: Path, split: int | None, key: str) -> None:
     files = sum(kept.files for kept in made.kept)
     parts = f", in parts of {human_size(split)}" if split is not None else ""
     say(f"Packed {bundle} into {place}: {plural(files, 'file')}, {human_size(made.size)}{parts}")
-    if made.recipients:
+    if key:
+        _show_key(key)
+    elif made.recipients:
         say(f"Only these can open it: {', '.join(made.recipients)}")
     else:
         say("It is not encrypted: whoever has it can read it.", colour="yellow")
@@ -84,6 +100,15 @@ def _show(made: Package, place: Path, bundle: Path, split: int | None) -> None:
     say(f"Bundle id {made.bundle}")
     beside = place / (made.name + ENDING) if split is not None else Path(f"{place}{ENDING}")
     say(f"{beside} says what is inside.")
+
+
+def _show_key(key: str) -> None:
+    facts = read_certificate(key)
+    say(
+        f"Only the owner of the certificate {facts.name} can open it: you can't. SHA-256 of it {facts.sha256}"
+    )
+    if facts.expires < datetime.now(timezone.utc):
+        say(f"This certificate expired on {facts.expires:%d %B %Y}.", colour="yellow")
 
 
 def _leaks(made: Package, bundle: Path) -> str:

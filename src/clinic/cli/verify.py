@@ -9,11 +9,13 @@ import click
 
 from clinic.bundle.record import FileEntry
 from clinic.bundle.verify import content_defects, defects
+from clinic.cli.diagfile import check, key_option
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import BadBundle
 from clinic.progress import Progress
+from clinic.read.diagfile import is_diag
 from clinic.read.open import Opened, is_package, is_unsealed, open_bundle
 from clinic.units import human_size, plural
 
@@ -21,8 +23,9 @@ from clinic.units import human_size, plural
 @click.command("verify")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(bundle: Path, identities: tuple[Path, ...], as_json: bool) -> int:
+def command(bundle: Path, identities: tuple[Path, ...], key: Path | None, as_json: bool) -> int:
     """Check that BUNDLE is exactly what its manifest says, byte for byte.
 
     Reads every file. Each defect is one line, and the exit code is then 6. The id that is printed at the
@@ -35,6 +38,8 @@ def command(bundle: Path, identities: tuple[Path, ...], as_json: bool) -> int:
       clinic verify clinic-db1-20261125T103000Z --json
       clinic verify clinic-db1-20261125T103000Z.tar.zst.age --identity key.txt
     """
+    if is_diag(bundle):
+        return check(bundle, key, as_json)
     if not is_package(bundle):
         return _verify(bundle, bundle, as_json)
     try:

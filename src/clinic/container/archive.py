@@ -54,13 +54,17 @@ class Member:
     packed: bool = False
     """Whether they are compressed already, so that trying once more is only time."""
 
+    folder: bool = False
+    """Whether it is a folder, which has no bytes."""
 
-def write(members: Iterable[Member], moment: int) -> Iterator[bytes | memoryview]:
+
+def write(members: Iterable[Member], moment: int, *, threads: int = 0) -> Iterator[bytes | memoryview]:
     """The bytes of the archive, as they come; every member is of the time `moment`, seconds since 1970.
 
+    So many `threads` compress; worth it where members are not compressed already.
     Raises `BadBundle` for one that is not as long as it says.
     """
-    frames = _Frames()
+    frames = _Frames(threads)
     size = 0
     for member in members:
         head = _head(member, moment)
@@ -75,7 +79,8 @@ def write(members: Iterable[Member], moment: int) -> Iterator[bytes | memoryview
 
 def _head(member: Member, moment: int) -> bytes:
     info = tarfile.TarInfo(member.name)
-    info.size, info.mtime, info.mode = member.size, moment, 0o600
+    info.size, info.mtime, info.mode = member.size, moment, 0o700 if member.folder else 0o600
+    info.type = tarfile.DIRTYPE if member.folder else tarfile.REGTYPE
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
@@ -107,8 +112,8 @@ def _raw(piece: bytes) -> Iterator[bytes | memoryview]:
 class _Frames:
     """Compresses what comes; a frame ends where something else has to stand."""
 
-    def __init__(self) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    def __init__(self, threads: int) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, threads=threads)
         self._frame: zstandard.ZstdCompressionObj | None = None
 
     def squeezed(self, data: bytes) -> bytes:

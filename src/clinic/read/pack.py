@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,20 +16,22 @@ from clinic.bundle.manifest import Manifest, Run
 from clinic.bundle.member import open_stored
 from clinic.bundle.package import ENDING, Kept, LeakResult, Package
 from clinic.bundle.record import FileEntry
-from clinic.container import age, archive
+from clinic.container import age, archive, diag
 from clinic.container.behind import Behind
 from clinic.container.split import Parts
-from clinic.errors import BadBundle, Refused
+from clinic.errors import BadBundle, Refused, UsageError
+from clinic.formats.certificate import read_certificate
 from clinic.kinds import Sensitivity
 from clinic.newfile import NewFile, put
 from clinic.progress import Progress
+from clinic.read.diagtree import diag_tree, members, metadata
 from clinic.read.leaveout import Chosen, choose
 from clinic.read.missing import groups
 from clinic.read.open import Opened
 from clinic.read.summary import group_lines
 from clinic.units import MIB
 
-PLAIN, AGE = "tar.zst", "tar.zst.age"
+PLAIN, AGE, DIAG = "tar.zst", "tar.zst.age", "diag"
 """The containers, as `Package.container` calls them."""
 
 ITSELF = "bundle"
@@ -42,6 +45,7 @@ def pack(
     out: Path,
     *,
     recipients: Sequence[str] = (),
+    certificate: str = "",
     without: Sequence[str] = (),
     split: int | None = None,
     leaks: LeakResult | None = None,
@@ -49,9 +53,10 @@ def pack(
 ) -> Package:
     """Make the package `out` of a sealed bundle, and `out` + `.json` with what it holds, both 0600.
 
-    With `recipients` (`age1...`) it is encrypted to them, and nothing of it reaches the disk in clear. `without` leaves
-    out files: see `choose`. With `split` it comes as parts of so many bytes in the directory `out` + `.parts`. `leaks`
-    is what was found in the bundle. Every byte is held against its digest on the way.
+    With `recipients` (`age1...`) it is encrypted to them, and nothing of it reaches the disk in clear. With a PEM
+    `certificate` it is the `.diag` that the Clinic Server takes. `without` leaves out files: see `choose`. With `split`
+    it comes as parts of so many bytes in the directory `out` + `.parts`. `leaks` is what was found in the bundle.
+    Every byte is held against its digest on the way.
 
     What fails leaves nothing. Raises `UsageError` for a bundle that is not sealed, a pattern that means nothing and
     what is no recipient; `BadBundle` for a byte that is not the one that was sealed; `DiskFull`; `Refused` where
@@ -59,27 +64,33 @@ def pack(
     """
     if os.path.lexists(out):
         raise Refused(f"there is something at {out} already", hint="remove it, or name another file with -o")
+    if recipients and certificate:
+        raise UsageError("a .diag is encrypted to its certificate alone", hint="leave the recipients away")
     chosen = choose(opened, without)
     if recipients:
         age.parse_recipients(recipients)
-    job = _Job(opened, chosen, recipients, tuple(without), leaks or LeakResult(""), progress or Progress())
+    if certificate:
+        diag.public_key(certificate)
+    keys = (read_certificate(certificate).sha256,) if certificate else tuple(recipients)
+    job = _Job(opened, chosen, keys, certificate, progress or Progress())
+    found = leaks or LeakResult("")
     if split is not None:
         with Parts(out.with_name(f"{out.name}.parts"), out.name, split) as parts:
-            package = job.fill(parts.write, out.name)
+            package = replace(job.fill(parts.write, out), left_out=tuple(without), leaks=found)
             parts.put(out.name + ENDING, package.to_json())
             parts.keep()
         return package
     with NewFile(out) as new:
-        package = job.fill(new.write, out.name)
+        package = replace(job.fill(new.write, out), left_out=tuple(without), leaks=found)
         # First the facts: where there is a package they are beside it.
         put(out.with_name(out.name + ENDING), package.to_json())
         new.keep()
     return package
 
 
-def default_name(opened: Opened, *, encrypted: bool) -> str:
+def default_name(opened: Opened, container: str) -> str:
     """What a package of the bundle is called where nobody says otherwise."""
-    return f"{folder_name(opened.run)}.{AGE if encrypted else PLAIN}"
+    return f"{folder_name(opened.run)}.{container}"
 
 
 def folder_name(run: Run) -> str:
@@ -91,35 +102,36 @@ class _Job:
     """One package on its way."""
 
     def __init__(
-        self,
-        opened: Opened,
-        chosen: Chosen,
-        recipients: Sequence[str],
-        without: tuple[str, ...],
-        leaks: LeakResult,
-        progress: Progress,
+        self, opened: Opened, chosen: Chosen, keys: tuple[str, ...], certificate: str, progress: Progress
     ) -> None:
         self._opened = opened
         self._chosen = chosen
-        self._recipients = recipients
-        self._without = without
-        self._leaks = leaks
+        self._keys = keys
+        self._certificate = certificate
         self._progress = progress
 
-    def fill(self, write: Callable[[bytes], None], name: str) -> Package:
-        """Hand the package's bytes to `write`; what it is then."""
-        files = self._chosen.files
+    def fill(self, write: Callable[[bytes], None], out: Path) -> Package:
+        """Hand the package's bytes to `write`; what it is then. `out` is what it will be called."""
+        manifest, files = self._chosen.manifest, self._chosen.files
         self._progress.begin("packing", len(files), sum(file.stored for file in files))
-        pieces = archive.write(self._members(), _moment(self._chosen.manifest))
+        kept, lost = tuple(_kept(self._chosen)), ""
         with Behind(write) as behind:
-            if self._recipients:
-                age.encrypt(pieces, self._recipients, behind.write)
+            if self._certificate:
+                with diag_tree(self._opened, self._chosen, out.parent, self._progress) as tree:
+                    pieces = archive.write(members(tree), _moment(manifest), threads=os.cpu_count() or 1)
+                    diag.encrypt(metadata(tree, manifest), pieces, self._certificate, behind.write)
+                    kept, lost = tuple(_kept_of(manifest, tree.kept)), tree.lost
+            elif self._keys:
+                age.encrypt(self._archive(), self._keys, behind.write)
             else:
-                for piece in pieces:
+                for piece in self._archive():
                     behind.write(piece)
             digest = behind.finish()
         self._progress.end()
-        return self._package(name, digest, behind.size)
+        return self._package(out.name, digest, behind.size, kept, lost)
+
+    def _archive(self) -> Iterator[bytes | memoryview]:
+        return archive.write(self._members(), _moment(self._chosen.manifest))
 
     def _members(self) -> Iterator[archive.Member]:
         folder, made = folder_name(self._chosen.manifest.run), self._chosen.made
@@ -146,17 +158,17 @@ class _Job:
                 )
         self._progress.ended(file.path, "ok")
 
-    def _package(self, name: str, sha256: str, size: int) -> Package:
+    def _package(self, name: str, sha256: str, size: int, kept: tuple[Kept, ...], lost: str) -> Package:
         manifest = self._chosen.manifest
         run, cluster = manifest.run, manifest.run.cluster
         return Package(
             bundle=self._chosen.id, name=name, sha256=sha256, size=size,
-            container=AGE if self._recipients else PLAIN,
+            container=DIAG if self._certificate else AGE if self._keys else PLAIN,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
             complete=manifest.complete, cluster=cluster.name, cluster_id=cluster.id, version=cluster.version,
-            start=run.window.start, end=run.window.end, case=run.case, recipients=tuple(self._recipients),
-            kept=tuple(_kept(self._chosen)), missing=tuple(_missing(manifest)), redaction=manifest.redaction,
-            privacy=str(run.options.get("privacy", "none")), leaks=self._leaks, left_out=self._without,
+            start=run.window.start, end=run.window.end, case=run.case, recipients=self._keys, kept=kept,
+            missing=(*_missing(manifest), *([lost] if lost else [])), redaction=manifest.redaction,
+            privacy=str(run.options.get("privacy", "none")),
         )  # fmt: skip
 
 
@@ -168,14 +180,20 @@ def _moment(manifest: Manifest) -> int:
 
 
 def _kept(chosen: Chosen) -> Iterator[Kept]:
+    yield from _kept_of(chosen.manifest)
+    whole = [FileEntry(name, len(chosen.made[name]), len(chosen.made[name]), "") for name in (MANIFEST, SUMS)]
+    yield _sum(ITSELF, str(Sensitivity.INTERNAL), [*whole, *chosen.manifest.derived])
+
+
+def _kept_of(manifest: Manifest, paths: Container[str] | None = None) -> Iterator[Kept]:
+    """What the items left, or of that the files with these paths."""
     found: dict[tuple[str, str], list[FileEntry]] = {}
-    for record in chosen.manifest.records:
-        found.setdefault((record.entry.category, record.entry.sensitivity), []).extend(record.files)
+    for record in manifest.records:
+        kept = [file for file in record.files if paths is None or file.path in paths]
+        found.setdefault((record.entry.category, record.entry.sensitivity), []).extend(kept)
     for (category, sensitivity), files in sorted(found.items()):
         if files:
             yield _sum(category, sensitivity, files)
-    whole = [FileEntry(name, len(chosen.made[name]), len(chosen.made[name]), "") for name in (MANIFEST, SUMS)]
-    yield _sum(ITSELF, str(Sensitivity.INTERNAL), [*whole, *chosen.manifest.derived])
 
 
 def _sum(category: str, sensitivity: str, files: Iterable[FileEntry]) -> Kept:

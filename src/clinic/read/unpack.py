@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import shutil
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -15,13 +13,11 @@ from clinic.bundle.layout import MANIFEST, SUMS, fold, is_confined
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry
-from clinic.bundle.store import write_all
 from clinic.bundle.structure import listed_files, sums
 from clinic.container import age, archive
 from clinic.errors import BadBundle, UsageError
-from clinic.home import calling_user
-from clinic.newfile import disk_errors
 from clinic.progress import Progress
+from clinic.read.newdirectory import new_directory, write_file
 from clinic.units import MIB, human_size
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -46,25 +42,9 @@ def unpack(
     that is there twice is made, and no more is written than the manifest says, which comes first.
     """
     told = progress or Progress()
-    with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(opened_package(package, identities))
-        members = archive.read(stream, str(package))
-        made = not os.path.lexists(out)
-        folder = stack.enter_context(contextlib.closing(Folder.make(out, calling_user())))
-        try:
-            with disk_errors(out):
-                _Unpacking(package, folder, told).run(members)
-            return Bundle.open(out)
-        except BaseException:
-            _clear(out, made)
-            raise
-
-
-def _clear(out: Path, made: bool) -> None:
-    for path in list(out.iterdir()):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if made:
-        out.rmdir()
+    with opened_package(package, identities) as stream, new_directory(out) as folder:
+        _Unpacking(package, folder, told).run(archive.read(stream, str(package)))
+        return Bundle.open(out)
 
 
 @contextlib.contextmanager
@@ -120,7 +100,7 @@ class _Unpacking:
                 f"{missing[0]!r} is missing" + (f", and {len(missing) - 1} more" if missing[1:] else "")
             )
         # The manifest is the seal: until it has its name nobody takes this for a bundle.
-        self._write(MANIFEST, iter((raw,)))
+        write_file(self._folder, MANIFEST, (raw,))
 
     def _manifest(self, members: Iterator[archive.Found]) -> tuple[bytes, str]:
         """The manifest's bytes, and the folder in which everything is."""
@@ -144,7 +124,7 @@ class _Unpacking:
         if path == SUMS and not found.folder:
             if found.size != len(self._sums) or found.stream.read() != self._sums:
                 raise self._bad(f"its {SUMS} is not that of its {MANIFEST}")
-            self._write(path, iter((self._sums,)))
+            write_file(self._folder, path, (self._sums,))
         elif found.folder or path not in listed:
             raise self._bad(f"{path!r} is not in {MANIFEST}")
         else:
@@ -154,25 +134,14 @@ class _Unpacking:
         if found.size != file.stored:
             raise self._bad(f"{file.path!r} has {found.size:,} bytes instead of {file.stored:,}")
         self._progress.started(file.path, file.path)
-        if self._write(file.path, _pieces(found.stream)) != file.sha256:
+        if write_file(self._folder, file.path, self._pieces(found.stream, file.path)) != file.sha256:
             raise self._bad(f"{file.path!r} is not the file that was sealed: its digest differs")
         self._progress.ended(file.path, "ok")
 
-    def _write(self, path: str, pieces: Iterator[bytes]) -> str:
-        digest, number = hashlib.sha256(), self._folder.create(path)
-        try:
-            for data in pieces:
-                write_all(number, data)
-                digest.update(data)
-                self._progress.moved(path, len(data))
-        finally:
-            os.close(number)
-        return digest.hexdigest()
+    def _pieces(self, stream: BinaryIO, path: str) -> Iterator[bytes]:
+        while data := stream.read(MIB):
+            self._progress.moved(path, len(data))
+            yield data
 
     def _bad(self, what: str) -> BadBundle:
         return BadBundle(f"{self._package}: {what}")
-
-
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    while data := stream.read(MIB):
-        yield data

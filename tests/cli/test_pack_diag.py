@@ -1,0 +1,119 @@
+"""`.diag` files and diag's tree from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clinic.cli.main import run
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle, a certificate, and what an installed diag has of it."""
+    folder = tmp_path_factory.mktemp("made")
+    if shutil.which("openssl") is None:
+        pytest.skip("not run: this machine has no openssl")
+    items = [{"path": "small.txt", "command": ["echo", "small"]}]
+    document = {"name": "made", "category": "debug", "summary": "for a test", "items": items}
+    (folder / "made.yaml").write_text(yaml.safe_dump(document))
+    chosen = ["--collector", "./made.yaml", "--include", "made", "--include", "topology.cluster"]
+    words = [sys.executable, "-m", "clinic", "collect", "local", "-y", *chosen, "-o", "bundle"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, check=False)
+    assert done.returncode in (0, 3), done.stderr.decode()
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=lab-test",
+        "-days",
+        "1",
+    ]
+    subprocess.run(
+        [*words, "-keyout", "key", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
+    )
+    installed = folder / ".tiup" / "components" / "diag" / "v1.6.0"
+    installed.mkdir(parents=True)
+    pem = json.dumps((folder / "cert.pem").read_text())
+    regions = "".join(f"[clinicservers.{name}]\ncert = {pem}\n" for name in ("CN", "US"))
+    (installed / "info.toml").write_text(regions)
+    return folder
+
+
+@pytest.fixture
+def clinic(
+    made: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Run a command in this process and the test's directory: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIUP_HOME", str(made / ".tiup"))
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        code = run(list(map(str, words)))
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.mark.parametrize("way", ["pem", "toml", "installed"])
+def test_the_certificate_comes_from_a_file_or_from_diag(made: Path, clinic: Run, way: str) -> None:
+    info = made / ".tiup/components/diag/v1.6.0/info.toml"
+    ways: dict[str, list[str | Path]] = {
+        "pem": ["--cert", made / "cert.pem"],
+        "toml": ["--cert", info, "--region", "US"],
+        "installed": ["--region", "CN"],
+    }
+    code, out, _ = clinic("pack", made / "bundle", "-o", "p.diag", *ways[way])
+    assert (code, "Only the owner of the certificate lab-test can open it: you can't." in out) == (0, True)
+    code, out, _ = clinic("verify", "p.diag", "--key", made / "key")
+    assert (code, "Readable to its end: " in out, "Its format holds no digests" in out) == (0, True, True)
+
+
+def test_without_the_key_its_header_is_shown(made: Path, clinic: Run) -> None:
+    clinic("pack", made / "bundle", "-o", "p.diag", "--cert", made / "cert.pem")
+    code, out, _ = clinic("inspect", "p.diag")
+    assert (code, "kind 0x18" in out, "--key FILE" in out) == (0, True, True)
+    assert clinic("verify", "p.diag")[0] == 2
+    told = json.loads(clinic("inspect", "p.diag", "--key", made / "key", "--json")[1])
+    assert told["metadata"]["cluster_type"] == "tidb-cluster"
+    assert "cluster.json" in [one["path"] for one in told["files"]]
+    assert "cluster.json" in clinic("inspect", "p.diag", "--key", made / "key")[1]
+
+
+def test_convert_and_unpack_give_the_same_tree(made: Path, clinic: Run, tmp_path: Path) -> None:
+    clinic("pack", made / "bundle", "-o", "p.diag", "--cert", made / "cert.pem")
+    assert clinic("unpack", "p.diag", "--key", made / "key", "-o", "unpacked")[0] == 0
+    code, out, _ = clinic("convert", made / "bundle", "--to", "diag", "-o", "converted")
+    assert (code, "has no place in diag's format: 1 of debug" in out) == (0, True)
+    same = subprocess.run(["diff", "-r", tmp_path / "unpacked", tmp_path / "converted"], check=False)
+    assert same.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--region", "EU"], "has no region 'EU'"),
+        (["--cert", "nowhere.pem"], "nowhere.pem can't be read"),
+        (["--recipient", "age1x", "--region", "CN"], "encrypted to its certificate alone"),
+    ],
+)
+def test_what_gives_no_certificate_is_one_line(
+    made: Path, clinic: Run, options: list[str], words: str
+) -> None:
+    code, _, err = clinic("pack", made / "bundle", "-o", "p.diag", *options)
+    assert (code, words in err) == (2, True)
+    assert not Path("p.diag").exists()
