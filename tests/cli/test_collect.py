@@ -162,6 +162,16 @@ def test_a_directory_that_holds_something_is_refused_naming_resume(clinic: Clini
     assert (tmp_path / "bundle" / "thesis.tex").read_text() == "mine"
 
 
+def test_what_failed_for_one_reason_is_one_line(clinic: Clinic, declared: Declared) -> None:
+    """A dead machine has a hundred items, and one cause."""
+    rows = [{"path": f"f{n}.txt", "command": ["sh", "-c", "echo it broke >&2; exit 4"]} for n in range(5)]
+    out = clinic(*only(declared([*rows, {"path": "ok.txt", "command": ["echo", "x"]}]))).out
+    assert out.count("it broke") == 1
+    line = next(line for line in out.splitlines() if "it broke" in line)
+    assert line.startswith("  5 items of ")
+    assert "(made.f0, made.f1, made.f2 and 2 more): failed (exit_status)" in line
+
+
 def test_nothing_collected_has_a_code_of_its_own(clinic: Clinic, declared: Declared) -> None:
     assert clinic(*only(declared([{"path": "x.txt", "file": "/nosuch"}]))).code == 4
 

@@ -16,7 +16,10 @@ from clinic.run.session import Result
 from clinic.units import human_duration, human_size, plural
 
 SHOWN = 12
-"""Missing items that the end names; the rest is counted, and `clinic inspect` has them all."""
+"""Reasons for which items are missing that the end names; the rest is counted, `clinic inspect` has them all."""
+
+NAMED = 3
+"""How many items or places that ended alike are named."""
 
 
 def show(result: Result, *, as_json: bool) -> None:
@@ -62,13 +65,38 @@ def _show_missing(missing: Sequence[Record]) -> None:
     if not missing:
         return
     say("Incomplete or missing:", colour="yellow")
-    for record in missing[:SHOWN]:
-        where = record.entry.instance or record.entry.host
-        say(f"  {record.entry.id} {where}: {record.status} ({record.reason}) {record.message}")
-        if record.fix:
-            say(f"    fix: {record.fix}")
-    if len(missing) > SHOWN:
-        say(f"  and {len(missing) - SHOWN} more: clinic inspect lists them all")
+    alike: dict[tuple[object, ...], list[Record]] = {}
+    for record in missing:
+        alike.setdefault((record.status, record.reason, record.message, record.fix), []).append(record)
+    shown = sorted(alike.values(), key=len, reverse=True)[:SHOWN]
+    for records in shown:
+        first = records[0]
+        say(f"  {_which(records)}: {first.status} ({first.reason}) {first.message}")
+        if first.fix:
+            say(f"    fix: {first.fix}")
+    rest = len(missing) - sum(map(len, shown))
+    if rest:
+        say(f"  and {rest} more: clinic inspect lists them all")
+
+
+def _which(records: Sequence[Record]) -> str:
+    """One item and its place; of several that ended alike how many, where, and some of their names."""
+    if len(records) == 1:
+        return f"{records[0].entry.id} {_where(records[0])}"
+    ids = tuple(dict.fromkeys(record.entry.id for record in records))
+    places = tuple(dict.fromkeys(map(_where, records)))
+    hosts = tuple(dict.fromkeys(record.entry.host for record in records))
+    return f"{plural(len(records), 'item')} of {_some(places if len(hosts) > 1 else hosts)} ({_some(ids)})"
+
+
+def _where(record: Record) -> str:
+    return record.entry.instance or record.entry.host
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _show_denied(denied: Sequence[Record]) -> None:
