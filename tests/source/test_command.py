@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pwd
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Partial, Skip
+from clinic.host.base import Host
 from clinic.kinds import Privilege
 from clinic.outcome import Reason
 from clinic.source.base import Source
@@ -45,6 +47,19 @@ def test_a_declaration_does_nothing_and_compares_by_value() -> None:
     assert dataclasses.replace(first, deadline=5.0).deadline == 5.0
     assert first.narrow(10) is first
     assert (first.privilege, sh("x", root=True).privilege) == (Privilege.NONE, Privilege.ROOT)
+
+
+def test_a_program_that_what_starts_it_does_not_find_is_absent(read: Read) -> None:
+    gone = Command("here", ("env", "A=1", "/nosuch/bin/tikv-server", "-V"), stderr="append")
+    content, reason, message = read(gone)
+    assert (content, reason) == (b"", Reason.TOOL_ABSENT)
+    assert "/nosuch/bin/tikv-server" in message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can become another account")
+def test_an_account_that_is_not_there_runs_nothing(read: Read) -> None:
+    nobodys = Command("here", ("true",), account="nosuchaccount", stderr="append")
+    assert read(nobodys) == (b"", Reason.NOT_APPLICABLE, "here has no account nosuchaccount")
 
 
 @pytest.mark.parametrize("argv", ["df -h", (), ""])
@@ -188,6 +203,8 @@ class Someone:
 
     user = "me"
     is_root = False
+    become_root = Host.become_root
+    sudo_fix = Host.sudo_fix
 
     def which(self, tool: str) -> str:
         return f"/bin/{tool}"

@@ -16,6 +16,11 @@ from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
 from clinic.source.patterns import require_words
 
+_NO_PROGRAM = 127
+"""Exit status of env(1), setpriv(1) and shells where there is no such program."""
+
+_ABSENT = re.compile(r"No such file or directory")
+_NO_ACCOUNT = re.compile(r"^setpriv: failed to parse reuid", re.MULTILINE)
 _REFUSED = re.compile(
     r"(?i)permission denied|not permitted|access denied|must be (?:run as )?(?:root|superuser)|only root"
     r"|you (?:need to be|are not|have to be) root|are you root|requires? root|root privileges|not authorized"
@@ -145,10 +150,20 @@ class Command(Source):
         finally:
             whom = self.account or ("root" if root else host.user)
             doors.ran(Ran("command", shlex.join(argv), self.host, whom, outcome, time.monotonic() - started))
+        if not came and (nothing := self._ran_nothing(status, errors)) is not None:
+            raise nothing
         if self.stderr == "append" and errors:
             came = True
             yield errors.encode()
         self._judge(host, status, errors, came)
+
+    def _ran_nothing(self, status: int, errors: str) -> Skip | None:
+        """Why the program did not even start, where what was to start it says so in place of the system."""
+        if status == _NO_PROGRAM and _ABSENT.search(errors):
+            return Skip(Reason.TOOL_ABSENT, f"on {self.host}: {_excerpt(errors)}")
+        if self.account and _NO_ACCOUNT.search(errors):
+            return Skip(Reason.NOT_APPLICABLE, f"{self.host} has no account {self.account}")
+        return None
 
     def _judge(self, host: Host, status: int, errors: str, came: bool) -> None:
         """Raise what became of it, where that is not plain success."""
