@@ -38,6 +38,8 @@ DM = tuple(
     Ask(f"dm-{name}", f"topology/dm/{name}.json", path, volatility=SECONDS, stage=LEARN)
     for name, path in (
         ("members", "/apis/v1alpha1/members?leader=true&master=true&worker=true"),
+        # `query-status` of dmctl; the OpenAPI below is off unless the configuration says `openapi: true`.
+        ("status", "/apis/v1alpha1/status/"),
         ("cluster", "/api/v1/cluster/info"), ("sources", "/api/v1/sources?with_status=true"),
         ("tasks", "/api/v1/tasks?with_status=true"),
     )

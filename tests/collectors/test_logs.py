@@ -11,6 +11,7 @@ import pytest
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Content, Item, Sensitivity, Target, Volatility, Window
 from clinic.source.log import LogWindow
+from clinic_collectors._logs import paths
 from clinic_collectors.logs import Logs
 
 helpers = importlib.import_module("clinic_collectors._logs")
@@ -149,3 +150,13 @@ def test_a_recorded_machine_gives_what_its_window_has(play: Callable[[str, str, 
     assert slow.startswith(b"# Time: ")
     assert b"select" in slow.lower()
     assert b"panic:" in play("tiup", "log.error", "db-1-4000")
+
+
+@pytest.mark.parametrize("component", ["dm-master", "dm-worker"])
+def test_logs_of_dm_are_where_tiup_has_them(component: str) -> None:
+    instance = Instance(component, "a", 8261, deploy_dir=f"/dm-deploy/{component}-8261")
+    log = f"/dm-deploy/{component}-8261/log/{component}"
+    assert paths(instance, "std") == (f"{log}.log",)
+    assert paths(instance, "error") == (f"{log}_stderr.log",)
+    told = Instance(component, "a", 8261, log_dir="/elsewhere", log_files=(f"/elsewhere/{component}.log",))
+    assert paths(told, "std") == (f"/elsewhere/{component}.log",)

@@ -185,6 +185,11 @@ def test_one_that_answers_in_no_json_stays_out_of_the_document() -> None:
     }
 
 
+def test_what_tasks_of_dm_do_is_had_without_its_open_api(play: Callable[..., bytes]) -> None:
+    told = json.loads(play("tiup", "topology.dm-status"))
+    assert told["sources"][0]["subTaskStatus"][0]["stage"] == "Running"
+
+
 def test_tasks_of_dm_are_learned_from(
     items: Callable[[str, str], list[Item]], play: Callable[..., bytes]
 ) -> None:
