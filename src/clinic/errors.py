@@ -86,11 +86,19 @@ class Unreachable(ClinicError):
     default_hint = "check the address, the port and the network, then try again"
 
 
+class Unconfirmed(ClinicError):
+    """A package was sent, and the server took all of it without saying what it has."""
+
+    exit_code = 9
+    meaning = "the package was sent and all of it was taken, but the server did not say our digest"
+    default_hint = "compare the digest with what the destination's operator has"
+
+
 class Interrupted(ClinicError):
     """Stopped by Ctrl-C or SIGTERM; what was collected until then is sealed."""
 
     exit_code = 130
-    meaning = "stopped by Ctrl-C or SIGTERM; what was collected until then is in a sealed bundle"
+    meaning = "stopped by Ctrl-C or SIGTERM; what was collected is in a sealed bundle, an upload can be gone on with"
     default_hint = "clinic collect --resume BUNDLE goes on where it stopped"
 
 

@@ -33,22 +33,22 @@ class Heard(Progress):
 
     def moved(self, key: str, size: int) -> None:
         """Count what was handed over."""
-        self.bytes += size if key == "upload" else 0
+        self.bytes += size if key == "sent" else 0
 
     def say(self, message: str) -> None:
         """Keep it."""
         self.said.append(message)
 
 
-def consent(outgoing: Outgoing, endpoint: str, days: float = 7) -> Consent:
+def consent(outgoing: Outgoing, address: str, days: float = 7) -> Consent:
     """A yes, as only the prompt makes one outside of tests."""
     until = datetime.now(timezone.utc) + timedelta(days=days)
-    return Consent(outgoing.sha256, "b" * 64, endpoint, "receipt-1", "generic 1 (en)", until)
+    return Consent(outgoing.sha256, "b" * 64, address, "receipt-1", "generic 1 (en)", until)
 
 
 def agreed(outgoing: Outgoing, destination: Destination, case: str = "") -> Agreed:
     """The package with a yes for that place."""
-    yes = consent(outgoing, destination.endpoint)
+    yes = consent(outgoing, destination.address)
     return Agreed(outgoing, yes, destination, datetime.now(timezone.utc), case)
 
 

@@ -157,7 +157,7 @@ def test_two_can_not_send_the_same_at_once(receiving: Receiving, tmp_path: Path)
     path = package(tmp_path)
     with Outgoing(path) as outgoing:
         yes = agreed(outgoing, Destination("there", Protocol.CLINIC, receiving.url))
-        with Memory(yes), pytest.raises(Refused, match="another clinic sends"):
+        with Memory.of(yes), pytest.raises(Refused, match="another clinic sends"):
             send(path, receiving.url)
 
 

@@ -24,17 +24,23 @@ def read_package(path: Path, progress: Progress | None = None) -> Package:
         raise UsageError(
             f"{path} is a directory", hint=f"make a package of a bundle first: clinic pack {path}"
         )
-    package = _facts(path)
+    package = read_facts(path)
     size, digest = _measured(path, progress or Progress())
+    require_same(package, path, size, digest)
+    return package
+
+
+def require_same(package: Package, path: Path, size: int, digest: str) -> None:
+    """Raise `BadBundle` unless the file at `path`, with this size and SHA-256, is the one that `package` tells of."""
     if (size, digest) != (package.size, package.sha256):
         raise BadBundle(
             f"{path} is not the package that {path.name}{ENDING} tells of",
             hint="make it anew: clinic pack BUNDLE",
         )
-    return package
 
 
-def _facts(path: Path) -> Package:
+def read_facts(path: Path) -> Package:
+    """What stands beside the package `path`, whatever the package is. Raises `UsageError`, `BadBundle`."""
     beside = path.with_name(path.name + ENDING)
     try:
         with beside.open("rb") as stream:

@@ -38,6 +38,7 @@ COMMANDS = {
     "seal": "Seal a bundle whose run was cut short.",
     "unmask": "Turn pseudonyms in a text back into the real names.",
     "unpack": "Make a directory of the bundle in a package.",
+    "upload": "Send a package or bundle where a person has said that it may go.",
     "verify": "Check that a bundle is exactly what its manifest says.",
 }
 """Every command with its line of help: known without importing any of them, so that --help is instant."""
@@ -84,7 +85,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def cli(ctx: click.Context, verbose: bool) -> None:
     """Gather what a support engineer needs from a sick database cluster.
 
-    Everything goes into one local bundle. Nothing is sent anywhere.
+    Everything goes into one local bundle. Nothing is sent anywhere but by clinic upload, after a typed yes.
 
     \b
     Examples:

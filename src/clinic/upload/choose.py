@@ -34,9 +34,9 @@ class Way:
 def uploader(destination: Destination, way: Way, flow: Flow) -> Uploader:
     """What sends to `destination`. Nothing is connected yet. Raises `UsageError`, `Refused`."""
     if destination.protocol is Protocol.CLINIC:
-        return ClinicApi(Door(destination.endpoint + destination.path, way.route, flow), way.credential)
+        return ClinicApi(Door(destination.address, way.route, flow), way.credential)
     if destination.protocol is Protocol.PUT:
-        return Put(way.credential, destination.endpoint, way.route, flow)
+        return Put(way.credential, destination.address, way.route, flow)
     if destination.protocol is Protocol.S3:
         return _s3(destination, way, flow)
     raise UsageError(
@@ -48,9 +48,7 @@ def uploader(destination: Destination, way: Way, flow: Flow) -> Uploader:
 def _s3(destination: Destination, way: Way, flow: Flow) -> S3:
     text = way.credential.reveal()
     if text.lstrip().startswith("{"):
-        urls = ByUrls(Presigned.read(way.credential), destination.endpoint, way.route, flow)
+        urls = ByUrls(Presigned.read(way.credential), destination.address, way.route, flow)
         return S3(urls, at_once=way.at_once, session=text)
-    direct = Direct(
-        destination.endpoint + destination.path, Keys(way.credential, destination.region), way.route, flow
-    )
+    direct = Direct(destination.address, Keys(way.credential, destination.region), way.route, flow)
     return S3(direct, at_once=way.at_once)

@@ -10,7 +10,7 @@ from clinic.upload.clinicwire import Calls, Place, answer, code, place
 from clinic.upload.door import AGAIN, Door, Reply, Stretch, final
 from clinic.upload.flow import passing_trouble, retry_after
 from clinic.upload.layout import layout
-from clinic.upload.memory import Memory, name_of
+from clinic.upload.memory import Kept, Memory, name_of
 from clinic.upload.outgoing import Agreed, Sent
 from clinic.upload.sizes import ChunkSize
 from clinic.upload.uploader import refusal, require_digest, require_possible
@@ -32,7 +32,7 @@ class ClinicApi:
         return reply
 
     def send(self, agreed: Agreed) -> Sent:
-        with Memory(agreed) as memory:
+        with Memory.of(agreed) as memory:
             sent = _Sending(self._calls, agreed, memory).run()
             memory.wipe()
         return sent
@@ -47,6 +47,12 @@ class ClinicApi:
             raise refusal(reply)
         return said(reply.body[: 4 * KIB]) or "deleted"
 
+    def abort(self, kept: Kept) -> None:
+        reply = self._calls.delete(kept.upload)
+        # One that knows no deletion, as PingCAP's, forgets what is unfinished by itself.
+        if not reply.good and reply.status not in (404, 405, 501):
+            raise refusal(reply)
+
     def close(self) -> None:
         self._calls.door.close()
 
@@ -60,12 +66,13 @@ class _Sending:
         self._memory = memory
         self._flow = calls.door.flow
         self._layout = layout(agreed.outgoing)
-        self._uuid = name_of(agreed.outgoing.sha256, agreed.destination.endpoint)
+        self._uuid = name_of(agreed.outgoing.sha256, agreed.destination.address)
         self._size: ChunkSize | None = None
         self._conflicts = self._changed = self._sessions = 0
 
     def run(self) -> Sent:
         """All of it, to the server's last word."""
+        self._flow.begin(self._layout.length)
         while True:
             here = self._announce()
             while not here.complete and here.offset < self._layout.length:
@@ -89,6 +96,7 @@ class _Sending:
         if kept.upload and not here.complete:
             require_possible(here.offset, kept.confirmed, kept.sent)
         self._memory.note(upload=self._uuid, confirmed=here.offset, sent=max(kept.sent, here.offset))
+        self._flow.resume(here.offset)
         if self._size is None:
             self._size = ChunkSize(here.block)
         return here

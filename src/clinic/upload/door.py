@@ -237,7 +237,7 @@ class _Body:
             self._flow.passing(len(data), self._deadline)
             yield data
             self._deadline.moved()
-            self._flow.progress.moved("upload", len(data))
+            self._flow.went(len(data))
             at += len(data)
 
 

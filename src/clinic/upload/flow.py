@@ -26,6 +26,9 @@ LONGEST_ASKED = 600.0
 GIVE_UP = 900.0
 """Seconds without progress after which an upload is left for later."""
 
+SENT, RESUMED = "sent", "resumed"
+"""What `Progress.moved` hears: bytes that were handed over, and where it goes on instead."""
+
 _BURST = 0.25
 """Seconds' worth of bytes that may go at once under a limit."""
 
@@ -131,11 +134,30 @@ class Flow:
         self.stop = stop or Stop()
         self.stall = stall
         self.pace = Pace(rate)
+        self._at = 0
+        self._counting = threading.Lock()
         self.patience = Patience(self.stop, self.progress, give_up=give_up, base=base)
 
     def deadline(self, stall: float | None = None) -> Deadline:
         """For one exchange: a second Ctrl-C ends it, and so does silence."""
         return Deadline(None, stall=stall or self.stall, cancelled=self.stop.now)
+
+    def begin(self, size: int) -> None:
+        """Bytes begin to be sent, `size` in all."""
+        self._at = 0
+        self.progress.begin("sending", 1, size)
+
+    def resume(self, at: int) -> None:
+        """The next byte is this one, wherever it was before: after a break, or in a later run."""
+        if at != self._at:
+            self.progress.moved(RESUMED, at - self._at)
+        self._at = at
+
+    def went(self, size: int) -> None:
+        """So many more bytes were handed over."""
+        with self._counting:
+            self._at += size
+        self.progress.moved(SENT, size)
 
     def passing(self, size: int, deadline: Deadline) -> None:
         """Wait until `size` more bytes may go."""

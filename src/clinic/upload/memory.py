@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from clinic.bundle.codec import decode, dump, load
 from clinic.errors import BadBundle, Refused
@@ -42,13 +43,16 @@ class Kept:
     """Its bytes."""
 
     destination: str
-    """Endpoint of the destination."""
+    """Address of the destination."""
 
     receipt: str
     """Receipt of the consent that it was begun with."""
 
     upload: str = ""
     """What the destination calls it; empty before it was begun."""
+
+    name: str = ""
+    """What the object is called there, for a store that has objects."""
 
     part: int = 0
     """Bytes of a part, where parts are of one size."""
@@ -69,19 +73,24 @@ class Kept:
 class Memory:
     """The file of one package on its way to one destination."""
 
-    def __init__(self, agreed: Agreed) -> None:
+    def __init__(self, package: str, size: int, address: str, receipt: str) -> None:
         """Open and lock it. Raises `Refused` while another process sends the same."""
-        package, endpoint = agreed.outgoing.sha256, agreed.destination.endpoint
-        fresh = Kept(package, agreed.outgoing.size, endpoint, agreed.consent.receipt)
+        fresh = Kept(package, size, address, receipt)
         directory = state_dir() / "uploads"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path = directory / f"{name_of(package, endpoint)}.json"
+        self.path = directory / f"{name_of(package, address)}.json"
         self._lock = _locked(self.path.with_suffix(".lock"))
         try:
             self.kept = _read(self.path, fresh)
         except BaseException:
             os.close(self._lock)
             raise
+
+    @classmethod
+    def of(cls, agreed: Agreed) -> Memory:
+        """That of a package that may be sent now."""
+        outgoing = agreed.outgoing
+        return cls(outgoing.sha256, outgoing.size, agreed.destination.address, agreed.consent.receipt)
 
     def __enter__(self) -> Memory:
         return self
@@ -91,16 +100,9 @@ class Memory:
     ) -> None:
         os.close(self._lock)
 
-    def note(
-        self, *, upload: str | None = None, part: int | None = None, done: tuple[Done, ...] | None = None,
-        confirmed: int | None = None, sent: int | None = None, session: str | None = None,
-    ) -> None:  # fmt: skip
-        """Put on the disk what has changed, before the next step is taken."""
-        given = {
-            "upload": upload, "part": part, "done": done, "confirmed": confirmed, "sent": sent, "session": session
-        }  # fmt: skip
-        changes = {name: value for name, value in given.items() if value is not None}
-        kept = dataclasses.replace(self.kept, **changes)  # type: ignore[arg-type]  # each has the type of its field
+    def note(self, **changes: Any) -> None:
+        """Put on the disk what has changed (fields of `Kept`), before the next step is taken."""
+        kept = dataclasses.replace(self.kept, **changes)
         if kept != self.kept:
             self.kept = kept
             put(self.path, dump(kept))
@@ -115,9 +117,9 @@ class Memory:
         self.path.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def name_of(package: str, endpoint: str) -> str:
+def name_of(package: str, address: str) -> str:
     """The name of an upload, from what is in it and where it goes; in the shape that PingCAP's own has."""
-    digest = hashlib.sha256(f"{package}\n{endpoint}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{package}\n{address}".encode()).hexdigest()
     return "-".join(digest[at : at + 16] for at in (0, 16, 32))
 
 

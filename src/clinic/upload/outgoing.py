@@ -45,7 +45,11 @@ class Outgoing:
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._seen = self._look()
         self.size = self._seen.size
-        self.sha256 = self._digest(progress or Progress())
+        try:
+            self.sha256 = self._digest(progress or Progress())
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def __enter__(self) -> Outgoing:
         return self
@@ -84,11 +88,13 @@ class Outgoing:
     def _digest(self, progress: Progress) -> str:
         digest = hashlib.sha256()
         at = 0
+        progress.begin("checking", 1, self.size)
         while at < self.size:
             data = self.read(at, min(MIB, self.size - at))
             digest.update(data)
             at += len(data)
             progress.moved("digest", len(data))
+        progress.end()
         self.require_unchanged()
         return digest.hexdigest()
 
@@ -117,7 +123,7 @@ class Agreed:
 
     def __post_init__(self) -> None:
         """Raise `Refused` unless the consent is for these bytes and this place, and the place takes that much."""
-        self.consent.require(self.outgoing.sha256, self.destination.endpoint, self.now)
+        self.consent.require(self.outgoing.sha256, self.destination.address, self.now)
         self.outgoing.require_unchanged()
         largest = self.destination.largest
         if largest is not None and self.outgoing.size > largest:

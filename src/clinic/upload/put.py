@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-from clinic.consent.origin import origin
+from clinic.consent.origin import is_within, place
 from clinic.errors import ItemError, Refused, UsageError
 from clinic.secret import Secret
 from clinic.upload.door import AGAIN, Door, Reply, Route, Stretch, final
 from clinic.upload.flow import Flow, passing_trouble, retry_after
-from clinic.upload.memory import Memory, name_of
+from clinic.upload.memory import Kept, Memory, name_of
 from clinic.upload.outgoing import Agreed, Sent
 from clinic.upload.uploader import refusal
 
@@ -17,9 +17,9 @@ from clinic.upload.uploader import refusal
 class Put:
     """A URL that takes one PUT. It can't be gone on with: a break begins anew."""
 
-    def __init__(self, url: Secret, endpoint: str, route: Route, flow: Flow) -> None:
-        """Raises `Refused` for a URL that leads elsewhere than to `endpoint`, which is what consent was for."""
-        require_same_origin(url, endpoint)
+    def __init__(self, url: Secret, address: str, route: Route, flow: Flow) -> None:
+        """Raises `Refused` for a URL that leads elsewhere than to `address`, which is what consent was for."""
+        require_within(url, address)
         self._door = Door(url.reveal(), route, flow)
 
     def check(self) -> Reply:
@@ -28,8 +28,8 @@ class Put:
 
     def send(self, agreed: Agreed) -> Sent:
         outgoing = agreed.outgoing
-        with Memory(agreed) as memory:
-            memory.note(upload=name_of(outgoing.sha256, agreed.destination.endpoint), sent=outgoing.size)
+        with Memory.of(agreed) as memory:
+            memory.note(upload=name_of(outgoing.sha256, agreed.destination.address), sent=outgoing.size)
             reply = self._put(agreed)
             if not reply.good:
                 raise _refused(reply)
@@ -41,6 +41,9 @@ class Put:
             f"a URL for one PUT can't delete {upload}", hint="write to the destination's operator instead"
         )
 
+    def abort(self, kept: Kept) -> None:
+        del kept  # nothing is kept there of a PUT that broke off
+
     def close(self) -> None:
         self._door.close()
 
@@ -49,6 +52,7 @@ class Put:
         while True:
             flow.stop.check()
             outgoing.require_unchanged()
+            flow.begin(outgoing.size)
             try:
                 reply = self._door.ask("PUT", self._door.path, Stretch(outgoing, 0, outgoing.size))
             except ItemError as error:
@@ -61,15 +65,15 @@ class Put:
             flow.patience.wait(reply.words, retry_after(reply.headers))
 
 
-def require_same_origin(url: Secret, endpoint: str) -> None:
-    """Raise `Refused` when a presigned URL leads to another server than the one that was agreed to."""
+def require_within(url: Secret, address: str) -> None:
+    """Raise `Refused` when a presigned URL leads to another place than the one that was agreed to."""
     try:
-        leads = origin(url.reveal())
+        leads = "".join(place(url.reveal()))
     except ValueError as error:
         raise UsageError(f"the presigned URL can't be used: {error}") from error
-    if leads != endpoint:
+    if not is_within(leads, address):
         raise Refused(
-            f"the presigned URL leads to {leads}, and the destination is {endpoint}",
+            f"the presigned URL leads to {leads}, and the destination is {address}",
             hint="ask for a URL of that destination, or name the other one with --to",
         )
 

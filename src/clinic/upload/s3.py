@@ -40,7 +40,7 @@ class S3:
         return reply
 
     def send(self, agreed: Agreed) -> Sent:
-        with Memory(agreed) as memory:
+        with Memory.of(agreed) as memory:
             sent = _Sending(self._store, agreed, memory, self._at_once, self._session).run()
             memory.wipe()
         return sent
@@ -53,9 +53,8 @@ class S3:
             raise refusal(reply)
         return "deleted"
 
-    def abort(self, kept: Kept, name: str) -> None:
-        """Give up what was begun, so that its parts are not kept and paid for."""
-        reply = self._store.abort(name, kept.upload)
+    def abort(self, kept: Kept) -> None:
+        reply = self._store.abort(kept.name, kept.upload)
         if reply is not None and not reply.good and reply.status != 404:
             raise refusal(reply)
 
@@ -78,6 +77,10 @@ class _Sending:
 
     def run(self) -> Sent:
         self._begin()
+        self._flow.begin(self._agreed.outgoing.size)
+        self._flow.resume(
+            min(len(self._memory.kept.done) * self._memory.kept.part, self._agreed.outgoing.size)
+        )
         self._parts()
         return self._finish()
 
@@ -92,7 +95,8 @@ class _Sending:
             if self._session:
                 return  # nobody can be asked: what was confirmed counts
         self._memory.forget()
-        self._memory.note(upload=self._store.begin(self._name), part=size, session=self._session)
+        begun = self._store.begin(self._name)
+        self._memory.note(upload=begun, name=self._name, part=size, session=self._session)
 
     def _known(self, held: tuple[Done, ...]) -> tuple[Done, ...]:
         """Parts that the store has and that are ours: it wins, but what we never saw confirmed is sent again."""
@@ -192,7 +196,7 @@ class _Sending:
 
 def object_name(agreed: Agreed) -> str:
     """What the object is called: by its content, so that two packages never meet."""
-    return f"{name_of(agreed.outgoing.sha256, agreed.destination.endpoint)}/{agreed.outgoing.path.name}"
+    return f"{name_of(agreed.outgoing.sha256, agreed.destination.address)}/{agreed.outgoing.path.name}"
 
 
 def in_order(

@@ -15,7 +15,7 @@ from clinic.units import MIB
 from clinic.upload.door import Door, Reply, Route, Stretch
 from clinic.upload.flow import Flow
 from clinic.upload.memory import Done
-from clinic.upload.put import require_same_origin
+from clinic.upload.put import require_within
 from clinic.upload.sign import Call, Headers, Keys, Presigned
 
 LEAST_PART = 8 * MIB
@@ -135,10 +135,10 @@ class Direct:
 class ByUrls:
     """A store whose owner signed a URL for each step."""
 
-    def __init__(self, presigned: Presigned, endpoint: str, route: Route, flow: Flow) -> None:
-        """Raises `Refused` when one of them leads elsewhere than to `endpoint`."""
+    def __init__(self, presigned: Presigned, address: str, route: Route, flow: Flow) -> None:
+        """Raises `Refused` when one of them leads elsewhere than to `address`."""
         for url in (*presigned.parts, presigned.complete, *filter(None, [presigned.abort])):
-            require_same_origin(Secret(url), endpoint)
+            require_within(Secret(url), address)
         self.door = Door(presigned.complete, route, flow)
         self._urls = presigned
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from clinic.errors import BadBundle, ClinicError, Refused, Unreachable
 from clinic.units import human_size
 from clinic.upload.door import Reply, clock_difference
+from clinic.upload.memory import Kept
 from clinic.upload.outgoing import Agreed, Sent
 
 CLOCK = 300.0
@@ -27,6 +28,10 @@ class Uploader(Protocol):
 
     def delete(self, upload: str) -> str:
         """Ask for an upload to be deleted: what the server says of it. Raises `Refused` where that can't be asked."""
+        ...
+
+    def abort(self, kept: Kept) -> None:
+        """Give up what was begun, so that nobody keeps and pays for half of a package. Raises `ClinicError`."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,116 @@
+"""From what was named to a package for one destination: a package as it is, a bundle looked through and packed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinic.bundle.package import ENDING, Package
+from clinic.bundle.packagefile import read_facts
+from clinic.cli.reading import terminating
+from clinic.consent.destination import Destination
+from clinic.errors import Refused, UsageError
+from clinic.progress import Progress
+from clinic.read.leakresults import keep_result
+from clinic.read.leaks import find_leaks
+from clinic.read.leaveout import choose
+from clinic.read.open import Opened, open_bundle
+from clinic.read.pack import AGE, DIAG, PLAIN, default_name, pack
+from clinic.upload.limits import require_fits
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be sent."""
+
+    source: Path
+    """A package, or a bundle's directory."""
+
+    destination: Destination
+    """Where to: it says in which container, and to which keys."""
+
+    without: tuple[str, ...]
+    """What to leave out."""
+
+    recipients: tuple[str, ...]
+    """Keys to encrypt to beside the destination's."""
+
+    output: Path | None
+    """Where the package goes; beside the bundle when None."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everybody who shall be able to open it."""
+        return tuple(dict.fromkeys((*self.destination.recipients, *self.recipients)))
+
+
+def as_package(wanted: Wanted, progress: Progress) -> tuple[Path, Package]:
+    """The package and what it holds. Raises `Refused` for what the destination has no room for, `UsageError`."""
+    if not wanted.source.is_dir():
+        if wanted.without or wanted.recipients:
+            raise UsageError(
+                f"{wanted.source} is packed already",
+                hint="name the bundle: it is packed anew, and asked anew",
+            )
+        return wanted.source, read_facts(wanted.source)
+    opened = open_bundle(wanted.source)
+    chosen = choose(opened, wanted.without)
+    require_fits(chosen.manifest.records, wanted.destination.largest, wanted.destination.name)
+    path = _place(wanted, opened)
+    if path.exists():
+        return path, _made_before(wanted, chosen.id, path)
+    key = wanted.destination.certificate if _container(wanted) == DIAG else ""
+    with terminating():
+        result, _ = find_leaks(opened, progress=progress)
+        keep_result(opened.id, result)
+        made = pack(
+            opened, path, recipients=() if key else wanted.keys, certificate=key, without=wanted.without, leaks=result,
+            progress=progress,
+        )  # fmt: skip
+    return path, made
+
+
+def require_room(wanted: Wanted) -> None:
+    """Raise `Refused` where a bundle or package is larger than the destination takes."""
+    if wanted.source.is_dir():
+        records = choose(open_bundle(wanted.source)).manifest.records
+        require_fits(records, wanted.destination.largest, wanted.destination.name)
+        return
+    size, most = wanted.source.stat().st_size, wanted.destination.largest
+    if most is not None and size > most:
+        raise Refused(f"{wanted.source} has {size} bytes, and {wanted.destination.name} takes {most}")
+
+
+def _place(wanted: Wanted, opened: Opened) -> Path:
+    out = wanted.output or wanted.source.resolve().parent
+    return out / default_name(opened, _container(wanted)) if out.is_dir() else out
+
+
+def _container(wanted: Wanted) -> str:
+    """In what to pack it. Raises `UsageError` where nobody is named who could open it."""
+    there = wanted.destination
+    if there.container == DIAG:
+        if wanted.recipients or not there.certificate:
+            raise UsageError(
+                f"{there.name} takes .diag packages, which are for the key of its certificate alone",
+                hint="leave out --recipient; the certificate stands in the file of destinations",
+            )
+        return DIAG
+    if there.container == AGE and not wanted.keys:
+        raise UsageError(
+            f"{there.name} takes encrypted packages, and nobody is named who can open one",
+            hint="name the destination's key, and your own: --recipient age1...",
+        )
+    return AGE if wanted.keys else PLAIN
+
+
+def _made_before(wanted: Wanted, bundle: str, path: Path) -> Package:
+    """What an earlier try packed, when it is the same: an answer that was given for it holds."""
+    facts = read_facts(path)
+    keys = facts.recipients if facts.container == DIAG else wanted.keys  # consent looks at a certificate's
+    if (facts.bundle, facts.recipients, facts.left_out) != (bundle, keys, wanted.without):
+        raise Refused(
+            f"{path} is there already, and holds something else",
+            hint=f"send it as it is, remove it and {path.name}{ENDING}, or name another file with -o",
+        )
+    return facts
