@@ -113,6 +113,8 @@ def test_what_is_asked_is_what_was_said(web: Callable[..., Web]) -> None:
     assert b"accept-encoding: identity" in lines and b"content-type: application/json" in lines
     assert b"authorization: basic bwu6cgfzczp3b3jk" in lines
     assert f"host: {door.address}".encode() in lines
+    # A follower of PD then answers for a cluster that it does not know.
+    assert not any(line.startswith(b"pd-allow-follower-handle") for line in lines)
 
 
 def test_connections_are_kept_and_watched(web: Callable[..., Web], serve: Serve) -> None:
