@@ -72,7 +72,7 @@ def serve() -> Iterator[Serve]:
         started: list[Sshd] = []
 
         def serve(*lines: str, user: str = ME, shell: str = "") -> Sshd:
-            started.append(_start(Path(tempfile.mkdtemp(dir=top)), lines, user, shell))
+            started.append(start(Path(tempfile.mkdtemp(dir=top)), lines, user, shell))
             return started[-1]
 
         yield serve
@@ -92,7 +92,8 @@ def _with_shell(home: Path, user: str, shell: str, words: list[str]) -> list[str
     return ["unshare", "--mount", "sh", "-c", script, "sh", *words]
 
 
-def _start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Sshd:
+def start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Sshd:
+    """Start a server in `home`; `Sshd.kill` ends it."""
     home.chmod(0o755)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)

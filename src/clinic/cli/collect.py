@@ -12,7 +12,7 @@ from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
 from clinic.cli.collect_options import Options, resumed, steer
 from clinic.cli.collect_private import collect_private, refuse_private
-from clinic.cli.hostkeys import ask_keys
+from clinic.cli.hostkeys import people
 from clinic.cli.login import is_attended, login_options
 from clinic.cli.options import SizeType, collector_option
 from clinic.cli.output import say
@@ -131,8 +131,8 @@ def run(options: Options) -> int:
     harden()
     window = resolve(options.start, options.end, around=options.around)
     steering = steer(options, choose(options.where))
-    keys = ask_keys if is_attended(yes=options.yes or options.dry_run) else None
-    ready = prepare(steering, window, offline=options.offline, logins=options.login, keys=keys)
+    asked = people(attended=is_attended(yes=options.yes or options.dry_run))
+    ready = prepare(steering, window, offline=options.offline, logins=options.login, people=asked)
     beware(ready.plan.target.cluster)
     try:
         if options.dry_run:

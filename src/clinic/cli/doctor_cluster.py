@@ -8,7 +8,7 @@ from typing import Any
 
 from clinic.bundle.record import Record
 from clinic.cli.clusters import beware, choose
-from clinic.cli.hostkeys import ask_keys
+from clinic.cli.hostkeys import people
 from clinic.cli.login import is_attended
 from clinic.cli.output import print_json, say, table
 from clinic.cluster.discover import Where
@@ -58,8 +58,7 @@ class Visit:
 def run(where: Where, ssh: Ssh, collectors: tuple[str, ...], *, as_json: bool) -> int:
     """Visit every machine, say what stands in the way; the exit code."""
     steering = Steering(Selection(), collectors=collectors, where=choose(where), ssh=ssh)
-    keys = ask_keys if is_attended(yes=as_json) else None
-    ready = prepare(steering, resolve(None, None), keys=keys)
+    ready = prepare(steering, resolve(None, None), people=people(attended=is_attended(yes=as_json)))
     try:
         visits = [_visit(ready, machine.name) for machine in ready.plan.target.cluster.machines]
     finally:

@@ -1,4 +1,4 @@
-"""The keys of machines that nobody knows yet: one table, one yes."""
+"""What a person is asked before the first login: the keys of machines that nobody knows yet, and passwords."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from clinic.cli.output import say, table
+from clinic.cli.output import harmless, say, table
 from clinic.host.ssh.hostkeys import Scanned
-from clinic.run.reach import own_known_hosts
+from clinic.run.reach import People, own_known_hosts
+from clinic.secret import Secret
 from clinic.units import plural
 
 YES = "yes"
@@ -37,3 +38,24 @@ def ask_keys(scanned: Sequence[Scanned]) -> bool:
         say("Not kept: what is on these machines is left out.", err=True, colour="yellow")
         return False
     return True
+
+
+def ask_secret(question: str) -> Secret | None:
+    """Put a question of ssh to the person; None for no answer."""
+    try:
+        text: str = click.prompt(
+            f"ssh: {harmless(question)} ",
+            hide_input=True,
+            default="",
+            show_default=False,
+            prompt_suffix="",
+            err=True,
+        )
+    except click.Abort:
+        return None
+    return Secret(text) if text else None
+
+
+def people(*, attended: bool) -> People | None:
+    """Who can be asked, where there is somebody."""
+    return People(ask_keys, ask_secret) if attended else None

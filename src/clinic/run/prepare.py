@@ -20,7 +20,7 @@ from clinic.plan import Plan, Selection, declare, look, share, share_logs
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.run.engine import Bounds
-from clinic.run.reach import AskKeys, Reach, Ssh, open_all
+from clinic.run.reach import People, Reach, Ssh
 from clinic.secret import SecretRegister
 from clinic.units import MIB
 from clinic.window import Window
@@ -179,12 +179,12 @@ def prepare(
     *,
     offline: bool = False,
     logins: Logins | None = None,
-    keys: AskKeys | None = None,
+    people: People | None = None,
 ) -> Ready:
     """Everything up to the question. `offline` contacts nothing and leaves the estimates out.
 
-    Without `logins` there is no account, and what needs one is skipped. `keys` asks about machines
-    whose host keys are not known; without it these are not logged in at. Raises `UsageError`, `Refused`, `Unreachable`.
+    Without `logins` there is no account, and what needs one is skipped. Without `people` nobody
+    is asked about unknown host keys or for passwords of SSH. Raises `UsageError`, `Refused`, `Unreachable`.
     """
     until = time.monotonic() + PLAN_SECONDS
     found = load(steering.collectors)
@@ -196,15 +196,13 @@ def prepare(
     plan = declare([(one.collector, one.foreign) for one in found], target, selection, redactor)
     if logins is not None and not offline and any(one.item.source.needs_account for one in plan.items):
         access = logins.asked(access, cluster, register)
-    reach = Reach(steering.ssh)
+    reach = Reach(steering.ssh, register, people)
     common = Common(cluster, window, register, reach.open)
     common.shared(Reach, lambda: reach)
     common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:
         names = _hosts(plan)
-        if keys is not None:
-            reach.learn_keys((machine for machine in cluster.machines if machine.name in names), keys)
-        open_all(names, common.host)
+        reach.open_all([machine for machine in cluster.machines if machine.name in names], common.host)
         until = max(until, time.monotonic() + LEAST_SECONDS)
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
     if steering.max_log_size is not None:

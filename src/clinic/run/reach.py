@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clinic import home
@@ -16,12 +16,14 @@ from clinic.cluster.model import Machine
 from clinic.errors import ItemError, Refused, Retryable
 from clinic.host.base import Host
 from clinic.host.local import LocalHost
+from clinic.host.ssh.askpass import Asker, Person
 from clinic.host.ssh.directory import make
 from clinic.host.ssh.host import SSHHost
 from clinic.host.ssh.hostkeys import Scanned, accept, scan
 from clinic.host.ssh.login import Login
 from clinic.host.ssh.meter import Bucket, HostMeter
 from clinic.outcome import Reason
+from clinic.secret import Secret, SecretRegister
 
 AskKeys = Callable[[Sequence[Scanned]], bool]
 """Shows the keys of machines that are not known, and asks whether they are right."""
@@ -91,23 +93,64 @@ def own_known_hosts() -> Path:
     return home.state_dir() / "known_hosts"
 
 
+@dataclass(frozen=True)
+class People:
+    """Who can be asked while the doors are opened."""
+
+    keys: AskKeys
+    """Whether unknown host keys are right."""
+
+    secret: Person
+    """A password or a passphrase."""
+
+
 class Reach:
     """Opens the doors of one run; `close` it last."""
 
-    def __init__(self, ssh: Ssh) -> None:
+    def __init__(self, ssh: Ssh, secrets: SecretRegister, people: People | None = None) -> None:
+        """`secrets` learns what a person answers."""
         self._ssh = ssh
+        self._secrets = secrets
+        self._people = people
+        self._asker: Asker | None = None
         self._bucket = Bucket(ssh.limit)
         self._lock = threading.Lock()
         self._directory: Path | None = None
 
-    def learn_keys(self, machines: Iterable[Machine], ask: AskKeys) -> None:
+    def open_all(self, machines: Sequence[Machine], open_one: Callable[[str], Host]) -> None:
+        """Open the doors to these machines side by side; what can't be opened says so to each of its items.
+
+        Whoever can be asked is asked now, in this thread: about host keys first, then for passwords.
+        """
+        others = [machine for machine in machines if not machine.local]
+        if others and self._people is not None:
+            self._learn_keys(others, self._people)
+            with suppress(OSError, ItemError):  # Without a place for it nobody is asked.
+                self._asker = Asker(self._sockets(), self._secret)
+
+        def attempt(machine: Machine) -> None:
+            with suppress(ItemError):  # Kept where doors are kept, and raised again for each item.
+                open_one(machine.name)
+
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clinic-login") as pool:
+            logins = [pool.submit(attempt, machine) for machine in machines]
+            if self._asker is not None:
+                self._asker.attend(lambda: all(login.done() for login in logins))
+        for login in logins:
+            login.result()
+
+    def _secret(self, question: str) -> Secret | None:
+        answer = self._people.secret(question) if self._people is not None else None
+        if answer is not None:
+            self._secrets.learn(answer, source="SSH")
+        return answer
+
+    def _learn_keys(self, machines: Sequence[Machine], people: People) -> None:
         """Gather the keys of machines that nobody knows yet, and keep those that a person accepts."""
-        logins = [self._ssh.login(machine) for machine in machines if not machine.local]
-        scanned = [one for one in scan(logins) if not one.known]
-        if scanned and ask(scanned):
-            keys = [key for one in scanned for key in one.keys]
+        scanned = [one for one in scan([self._ssh.login(machine) for machine in machines]) if not one.known]
+        if scanned and people.keys(scanned):
             try:
-                accept(keys, own_known_hosts())
+                accept([key for one in scanned for key in one.keys], own_known_hosts())
             except OSError as error:
                 raise Refused(
                     f"the host keys can't be kept in {own_known_hosts()}: {error.strerror}",
@@ -118,7 +161,10 @@ class Reach:
         """The door to a machine. Raises `Failed`, `Retryable`, `Skip`."""
         if machine.local:
             return LocalHost(machine.name)
-        return SSHHost(self._ssh.login(machine), self._sockets, HostMeter(self._bucket))
+        login = self._ssh.login(machine)
+        if self._asker is not None:
+            login = replace(login, prompts=True, environment=self._asker.environment)
+        return SSHHost(login, self._sockets, HostMeter(self._bucket))
 
     def _sockets(self) -> Path:
         with self._lock:
@@ -133,18 +179,9 @@ class Reach:
 
     def close(self) -> None:
         """Remove the directory of control sockets. Safe to call twice."""
+        if self._asker is not None:
+            self._asker.close()
         with self._lock:
             directory, self._directory = self._directory, None
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
-
-
-def open_all(names: Iterable[str], open_one: Callable[[str], Host]) -> None:
-    """Open the doors to these machines side by side; what can't be opened says so to each of its items."""
-
-    def attempt(name: str) -> None:
-        with suppress(ItemError):  # Kept where doors are kept, and raised again for each item.
-            open_one(name)
-
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="clinic-login") as pool:
-        list(pool.map(attempt, names))

@@ -72,7 +72,7 @@ def test_no_answer(sshd: Sshd) -> None:
 
 @pytest.mark.parametrize("forced", ["/usr/sbin/nologin", "echo only backups here", "cat", "true"])
 def test_a_login_without_a_shell(serve: Serve, forced: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clinic.host.ssh.connection.LOGIN_SECONDS", 4.0)
+    monkeypatch.setattr("clinic.host.ssh.shell.ANSWERS", 2.0)
     error = refused(serve(f"ForceCommand {forced}"))
     assert error.reason is Reason.BAD_ANSWER
     assert "gives no shell" in error.message

@@ -162,7 +162,7 @@ class Connection:
         words = command(self._login, self._settings, self._control, BOOT, master=master)
         shell = RemoteShell(_spawn(words, self._login), secrets.token_hex(12), mark, self._meter)
         try:
-            said = shell.greet(deadline)
+            said = shell.greet(deadline, self._control.exists)
         except (Ended, ItemError) as error:
             inside = self._control.exists()
             status = shell.close()

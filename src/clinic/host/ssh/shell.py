@@ -8,6 +8,7 @@ import select
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,6 +22,9 @@ from clinic.units import KIB, MIB
 
 CHATTER = MIB
 """Most bytes that a banner and the login shell's own files may print before our shell answers."""
+
+ANSWERS = 15.0
+"""Seconds that a shell may take to answer once the login is done."""
 
 _HUSH = 5.0
 """Seconds that a stopped command may take to be gone; a shell that does not say so is given up."""
@@ -132,15 +136,23 @@ class RemoteShell:
 
     # -- the beginning
 
-    def greet(self, deadline: Deadline) -> bytes:
-        """Send the loop and wait for its answer: what it says of the node. Raises `Ended` where none comes."""
+    def greet(self, deadline: Deadline, inside: Callable[[], bool] = lambda: False) -> bytes:
+        """Send the loop and wait for its answer: what it says of the node. Raises `Ended` where none comes.
+
+        `inside` tells whether the login is done: from then on a shell answers soon, or there is none.
+        """
         self._send(loop(self._nonce, self._mark), deadline)
+        patience: float | None = None
         while self._out.ending is None or self._err.ending is None:
             self.chatter += self._out.take() if self._out.ending is None else b""
             self._keep_tail()
             if len(self.chatter) > CHATTER:
                 self.broken = True
                 raise Failed(Reason.BAD_ANSWER, "the login prints without an end, and no shell answers")
+            if patience is None and inside():
+                patience = time.monotonic() + ANSWERS
+            if patience is not None and time.monotonic() > patience:
+                raise Failed(Reason.BAD_ANSWER, f"no shell answers within {ANSWERS:g} s")
             if self._out.ending is None or self._err.ending is None:
                 self._turn(deadline)
         self._out.ending = self._err.ending = None
