@@ -156,8 +156,9 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=100)
     parser.add_argument("--commands", type=int, default=20)
     options = parser.parse_args()
-    path = make(options.dir / "clinic-bench-tidb.log", int(2048 * MIB * options.scale))
-    sshd = start(Path(tempfile.mkdtemp(dir=options.dir)), ("Subsystem sftp internal-sftp",), ME)
+    directory: Path = options.dir
+    path = make(directory / "clinic-bench-tidb.log", int(2048 * MIB * options.scale))
+    sshd = start(Path(tempfile.mkdtemp(dir=directory)), ("Subsystem sftp internal-sftp",), ME)
     try:
         measure(sshd, path, options)
     finally:

@@ -24,7 +24,7 @@ SHELLS = 5
 PATIENCE = 0.05
 """Seconds that a busy shell is waited for before another one is started."""
 
-LOGIN_SECONDS = 30.0
+LOGIN_SECONDS = 60.0
 """For a connection, its login and the first answer; more where a person may be asked."""
 
 ASKING_SECONDS = 180.0

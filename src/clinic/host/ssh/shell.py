@@ -23,7 +23,7 @@ from clinic.units import KIB, MIB
 CHATTER = MIB
 """Most bytes that a banner and the login shell's own files may print before our shell answers."""
 
-ANSWERS = 15.0
+ANSWERS = 30.0
 """Seconds that a shell may take to answer once the login is done."""
 
 _HUSH = 5.0
