@@ -1,21 +1,24 @@
 """Metrics of two hours: as the server holds them, beside a JSON range selector for each metric, and beside a snapshot.
 
-    python benchmarks/metrics.py [--series 20000] [--rounds N] [--dir DIR]
+    python benchmarks/metrics.py [--series 20000] [--rounds N] [--diag] [--dir DIR]
 
 Makes a block of so many series (192 metrics, 15 s apart, 2 hours) and starts Debian's Prometheus over it anew for each
 way, each in a process of its own:
 
 * `ours`: remote read in chunks, checked, redacted, through zstd -3 (Clinic's source and redactor)
-* `json`: a range selector for each metric, one after another, as JSON through zstd -3: diag's way, without its gzip
+* `json`: a range selector for each metric, one after another, as JSON through zstd -3
+* `diag`: the same two at a time and packed by the server, as diag's client asks for it (with `--diag`: it takes long)
 * `limit`: the server's own snapshot, packed by tar and zstd -1
 
-Shown are the wall time, the client's CPU and peak memory, the server's CPU and the growth of its memory, bytes on the
-wire and on disk.
+Shown are the wall time, the client's CPU and peak memory, the server's CPU and the growth of its memory (its own, and
+all that is resident, which counts the pages of its files), bytes on the wire and on disk. `ours` also shows how far the
+plan's estimate was from what came, and fails unless every series came.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import shutil
@@ -24,8 +27,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zlib
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -49,6 +55,9 @@ from clinic.source.prometheus import Samples
 from clinic.window import Window
 
 METRICS = 192
+KINDS = 2003
+"""Series that differ: more than a packer sees at once."""
+
 STEP, LENGTH = 15, 7200
 END = 1_764_000_000 // LENGTH * LENGTH
 """Seconds since 1970: a whole number of blocks."""
@@ -67,7 +76,7 @@ def make(place: Path, series: int) -> None:
     here = place / name
     (here / "chunks").mkdir(parents=True)
     writer = ChunkWriter(lambda number: (here / "chunks" / f"{number + 1:06d}").open("wb"), crc32c)
-    kinds = [_chunks(kind) for kind in range(97)]
+    kinds = [_chunks(kind) for kind in range(KINDS)]
     rows: list[tuple[Labels, list[ChunkRef]]] = []
     for number in range(series):
         metric, instance = number % METRICS, number // METRICS
@@ -137,37 +146,65 @@ def ours(url: str, out: Path) -> None:
     cluster = Cluster("bench", "manual", (Machine(host),))
     common = Common(cluster, window, SecretRegister(), lambda machine: LocalHost(machine.name))
     redactor = Redactor(SecretRegister())
-    wire = 0
+    wire, held = 0, list[bytes]()
     with out.open("wb") as file:
         source = Samples(Instance("prometheus", host, int(port)), room=None)
-        for part in source.open(AttemptDoors(common, Deadline(None))):
+        doors = AttemptDoors(common, Deadline(None))
+        estimate = source.plan(doors).size or 0
+        for part in source.open(doors):
             packer = zstandard.ZstdCompressor(level=3).compressobj()
             stream = redactor.stream(part.content or Content.FRAMES)
             for chunk in part.chunks:
                 assert isinstance(chunk, bytes)
                 wire += len(chunk)
                 file.write(packer.compress(stream.feed(chunk)))
+                if part.content is Content.JSON:
+                    held.append(chunk)
             file.write(packer.compress(stream.finish()) + packer.flush())
     common.close()
     out.with_suffix(".wire").write_text(str(wire))
+    rows = [json.loads(line) for line in b"".join(held).splitlines()]
+    series, samples = (sum(row.get(key, 0) for row in rows) for key in ("series", "samples"))
+    head = rows[0]
+    out.with_suffix(".told").write_text(
+        f"{series:,} series, {samples:,} samples; estimate {estimate / wire - 1:+.1%}; "
+        f"heap growth seen {head['heap_growth'] / (1 << 20):.0f} MiB, {head['pauses']} pauses"
+    )
+    if samples != series * (LENGTH // STEP) or any("missing" in row for row in rows):
+        raise SystemExit("not every sample came")
 
 
 def json_way(url: str, out: Path) -> None:
     """A range selector for each metric."""
+    _selectors(url, out, "identity", 1)
+
+
+def diag_way(url: str, out: Path) -> None:
+    """The same as diag's client asks."""
+    _selectors(url, out, "gzip", 2)
+
+
+def _selectors(url: str, out: Path, encoding: str, at_once: int) -> None:
     names = requests.get(f"{url}/api/v1/label/__name__/values", timeout=60).json()["data"]
-    wire = 0
-    with out.open("wb") as file, requests.Session() as session:
-        for name in names:
+    lock = threading.Lock()
+
+    def one(name: str) -> int:
+        query = {"query": f"{name}[{LENGTH}s]", "time": str(END)}
+        headers = {"Accept-Encoding": encoding}
+        with requests.get(
+            f"{url}/api/v1/query", params=query, headers=headers, stream=True, timeout=900
+        ) as answer:
             packer = zstandard.ZstdCompressor(level=3).compressobj()
-            query = {"query": f"{name}[{LENGTH}s]", "time": str(END)}
-            headers = {"Accept-Encoding": "identity"}
-            with session.get(
-                f"{url}/api/v1/query", params=query, headers=headers, stream=True, timeout=600
-            ) as answer:
-                for chunk in answer.iter_content(1 << 18):
-                    wire += len(chunk)
-                    file.write(packer.compress(chunk))
-            file.write(packer.flush())
+            unpacker, came, packed = zlib.decompressobj(31), 0, bytearray()
+            for chunk in answer.raw.stream(1 << 18, decode_content=False):
+                came += len(chunk)
+                packed += packer.compress(unpacker.decompress(chunk) if encoding == "gzip" else chunk)
+            with lock:
+                file.write(packed + packer.flush())
+            return came
+
+    with out.open("wb") as file, ThreadPoolExecutor(at_once) as pool:
+        wire = sum(pool.map(one, names))
     out.with_suffix(".wire").write_text(str(wire))
 
 
@@ -183,7 +220,7 @@ def limit(url: str, out: Path) -> None:
     out.with_suffix(".wire").write_text("0")
 
 
-WAYS = {"ours": ours, "json": json_way, "limit": limit}
+WAYS = {"ours": ours, "json": json_way, "diag": diag_way, "limit": limit}
 
 
 @dataclass(frozen=True)
@@ -202,8 +239,11 @@ class Cost:
     server_cpu: float
     """Seconds of the server's processor."""
 
+    own: float
+    """MiB by which the server's own memory grew, at its peak: without pages of files."""
+
     growth: float
-    """MiB by which the server's memory grew, at its peak."""
+    """MiB by which its resident memory grew, at its peak."""
 
     wire: float
     """MiB that came."""
@@ -217,15 +257,15 @@ def cost(way: str, data: Path, scratch: Path) -> Cost:
     out = scratch / "out"
     out.with_suffix(".data").write_text(str(data))
     with prometheus(data, scratch) as (url, server):
-        before, base = server.cpu_times(), server.memory_info().rss
+        before, base, own = server.cpu_times(), server.memory_info().rss, _own(server)
         start = time.monotonic()
         child = os.posix_spawnp(
             sys.executable, [sys.executable, __file__, "--one", way, url, str(out)], os.environ
         )
-        top = base
+        top, most = base, own
         while True:
             pid, status, used = os.wait4(child, os.WNOHANG)
-            top = max(top, server.memory_info().rss)
+            top, most = max(top, server.memory_info().rss), max(most, _own(server))
             if pid:
                 break
             time.sleep(0.02)
@@ -237,7 +277,15 @@ def cost(way: str, data: Path, scratch: Path) -> Cost:
     mib = 1 << 20
     wire = int(out.with_suffix(".wire").read_text()) / mib
     client_cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-    return Cost(wall, client_cpu, peak, spent, (top - base) / mib, wire, out.stat().st_size / mib)
+    return Cost(
+        wall, client_cpu, peak, spent, (most - own) / mib, (top - base) / mib, wire, out.stat().st_size / mib
+    )
+
+
+def _own(server: psutil.Process) -> int:
+    """Bytes of its anonymous memory."""
+    text = Path(f"/proc/{server.pid}/status").read_text()
+    return int(text.partition("RssAnon:")[2].split()[0]) * 1024
 
 
 def main() -> None:
@@ -247,6 +295,7 @@ def main() -> None:
     )
     parser.add_argument("--series", type=int, nargs="+", default=[20_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--diag", action="store_true", help="also as diag's client asks")
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "clinic-bench-metrics")
     parser.add_argument("--one", nargs=3, metavar=("WAY", "URL", "OUT"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -258,14 +307,20 @@ def main() -> None:
         make(data, series)
         say(f"\n{series:,} series x 2 h, {series * LENGTH // STEP:,} samples; medians of {given.rounds}")
         with tempfile.TemporaryDirectory() as scratch:
-            costs = {way: [cost(way, data, Path(scratch)) for _ in range(given.rounds)] for way in WAYS}
+            ways = [way for way in WAYS if way != "diag" or given.diag]
+            costs: dict[str, list[Cost]] = {way: [] for way in ways}
+            for _ in range(given.rounds):
+                for way in ways:
+                    costs[way].append(cost(way, data, Path(scratch)))
+            told = (Path(scratch) / "out.told").read_text()
+        say(f"  ours: {told}")
         for way, found in costs.items():
             middle = {
                 name: statistics.median(getattr(one, name) for one in found)
-                for name in ("wall", "cpu", "peak", "server_cpu", "growth", "wire", "disk")
+                for name in ("wall", "cpu", "peak", "server_cpu", "own", "growth", "wire", "disk")
             }
             client = f"client {middle['cpu']:6.2f} s CPU, peak {middle['peak']:4.0f} MiB"
-            served = f"server {middle['server_cpu']:6.2f} s CPU, +{middle['growth']:4.0f} MiB"
+            served = f"server {middle['server_cpu']:6.2f} s CPU, +{middle['own']:4.0f} of +{middle['growth']:4.0f} MiB"
             stored = f"wire {middle['wire']:6.1f} MiB, disk {middle['disk']:6.1f} MiB"
             say(f"  {way:<6} {middle['wall']:7.2f} s  {client}   {served}   {stored}")
 

@@ -175,7 +175,7 @@ def test_low_limits_of_queries_are_met_by_time_and_label(
     )
 
 
-def cut_at(size: int) -> Change:
+def cut_at(size: int, *, hard: bool = False) -> Change:
     """A proxy that cuts what is longer, as one does after thirty seconds."""
 
     def change(peer: Peer, path: bytes, answer: requests.Response) -> bool:
@@ -184,15 +184,17 @@ def cut_at(size: int) -> Change:
         kind = answer.headers["Content-Type"].encode()
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: " + kind + b"\r\n\r\n")
         peer.send(b"%x\r\n" % size + answer.content[:size])
-        reset(peer)
+        reset(peer) if hard else peer.connection.shutdown(socket.SHUT_RDWR)
         return True
 
     return change
 
 
-@pytest.mark.parametrize("size", [20_000, 2_000])
-def test_what_a_proxy_cuts_is_asked_for_in_parts(port: int, wanted: Truth, serve: Serve, size: int) -> None:
-    files, error = take(serve(proxy(port, cut_at(size))).port)
+@pytest.mark.parametrize(("size", "hard"), [(20_000, False), (2_000, False), (2_000, True)])
+def test_what_a_proxy_cuts_is_asked_for_in_parts(
+    port: int, wanted: Truth, serve: Serve, size: int, hard: bool
+) -> None:
+    files, error = take(serve(proxy(port, cut_at(size, hard=hard))).port)
     assert error is None
     assert samples(files) == expected(wanted, stale=True)
 

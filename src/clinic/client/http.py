@@ -58,6 +58,7 @@ class Answer:
         self.status: int = response.status_code
         self.phrase: str = response.reason or ""
         self.headers: Mapping[str, str] = response.headers
+        self._broken: Exception | None = None
         self.received = 0
         """Bytes of the body so far."""
         self.require_good: Callable[[], None] = lambda: None
@@ -68,12 +69,12 @@ class Answer:
         """The media type in lower case, without parameters; empty where none was given."""
         return self.headers.get("Content-Type", "").split(";")[0].strip().lower()
 
-    def chunks(self) -> Iterator[bytes]:
-        """The body in pieces of at most `SLICE` bytes.
+    def chunks(self, *, full: bool = False) -> Iterator[bytes]:
+        """The body in pieces of at most `SLICE` bytes, each given as soon as it is there; `full` waits for whole ones.
 
         Raises `Retryable` or, after the first byte, `Partial` where it ends too early; what the deadline raises.
         """
-        while data := self._piece():
+        while data := self._piece(full=full):
             self.received += len(data)
             self._deadline.moved()
             yield data
@@ -89,16 +90,23 @@ class Answer:
                 raise Failed(Reason.BAD_ANSWER, text)
         return bytes(body)
 
-    def _piece(self) -> bytes:
+    def _piece(self, *, full: bool) -> bytes:
         left: int | None = self._raw.length_remaining
+        if self._broken is not None:
+            raise self._cut_short() from self._broken
         if left == 0:
             return b""
+        # Never past the announced length: old Pythons would hand out what comes after it.
+        size = SLICE if left is None else min(SLICE, left)
         try:
-            # Never past the announced length: old Pythons would hand out what comes after it.
-            data: bytes = self._raw.read1(SLICE if left is None else min(SLICE, left), decode_content=False)
+            read = self._raw.read if full else self._raw.read1
+            data: bytes = read(size, decode_content=False)
         except _errors() as error:
             self._cut.check()
-            raise self._cut_short() from error
+            self._broken = error
+            data = _came(error)
+            if not data:
+                raise self._cut_short() from error
         if not data:
             # A connection that we shut down ends like one that ended by itself.
             self._cut.check()
@@ -354,6 +362,14 @@ def _beginning(answer: Answer) -> bytes:
             if len(body) >= _REFUSED_BODY:
                 break
     return bytes(body[:_REFUSED_BODY])
+
+
+def _came(error: Exception) -> bytes:
+    """What came of a piece before the exchange broke off."""
+    from http.client import IncompleteRead
+
+    inner = next((one for one in (error, *error.args) if isinstance(one, IncompleteRead)), None)
+    return inner.partial if inner is not None and isinstance(inner.partial, bytes) else b""
 
 
 def _errors() -> tuple[type[Exception], ...]:

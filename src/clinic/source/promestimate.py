@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
+import statistics
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from clinic.errors import Failed, ItemError, Partial, Retryable, Skip
+from clinic.errors import ItemError, Skip
 from clinic.formats.readframes import outlines
+from clinic.outcome import Reason
+from clinic.source.prompiece import Piece
 from clinic.source.promselect import ask
 from clinic.source.promserver import PromServer
 from clinic.source.promwish import Wish
@@ -20,8 +23,11 @@ AT_ONCE, LONGEST_NAMES = 100, 3000
 SECONDS = 4.0
 """For counting; what is not counted then is taken to be like the rest."""
 
-SAMPLED = 48
-"""Points, evenly over all series, whose metrics are read: the larger a metric, the likelier it is among them."""
+SAMPLED, FEWEST = 64, 12
+"""Metrics that are read, at most and at least: at points evenly over all series, so the large ones are among them."""
+
+NEAR = 0.05
+"""Two standard errors of the mean, as part of it, at which no more need be read."""
 
 READ = 256 * KIB
 """Bytes of one metric that are read."""
@@ -48,8 +54,29 @@ def estimate(talk: PromServer, wish: Wish) -> int | None:
         return None
     if len(counted) < len(names):  # not all could be counted in time
         total = total * len(names) // len(counted)
-    sizes = [size for name, times in _drawn(counted) for size in [_size(talk, wish, name)] * times if size]
-    return int(total * sum(sizes) / len(sizes)) if sizes else None
+    each = _mean(talk, wish, counted)
+    return int(total * each) if each is not None else None
+
+
+def _mean(talk: PromServer, wish: Wish, counted: dict[str, int]) -> float | None:
+    """Bytes of a series, on the average."""
+    few = len(counted) <= SAMPLED
+    drawn = [name for name, series in counted.items() if series] if few else _drawn(counted)
+    known: dict[str, float | None] = {}
+    found: list[tuple[float, int]] = []
+    for name in drawn:
+        if name not in known:
+            known[name] = _size(talk, wish, name)
+        if size := known[name]:
+            found.append((size, counted[name] if few else 1))
+        if not few and len(found) >= FEWEST and _near([size for size, _ in found]):
+            break
+    series = sum(weight for _, weight in found)
+    return sum(size * weight for size, weight in found) / series if series else None
+
+
+def _near(sizes: Sequence[float]) -> bool:
+    return 2 * statistics.stdev(sizes) < NEAR * statistics.mean(sizes) * math.sqrt(len(sizes))
 
 
 def _counted(talk: PromServer, wish: Wish, names: Sequence[str]) -> dict[str, int]:
@@ -66,40 +93,41 @@ def _counted(talk: PromServer, wish: Wish, names: Sequence[str]) -> dict[str, in
     return {name: known[name] for name in names if name in known}
 
 
-def _drawn(counted: dict[str, int]) -> list[tuple[str, int]]:
-    """Metrics at points evenly over all their series, and at how many points each is."""
+def _drawn(counted: dict[str, int]) -> list[str]:
+    """Metrics at points evenly over all their series; a large one at several. Neighbours do not follow each other."""
     total = sum(counted.values())
     points = [total * (2 * number + 1) // (2 * SAMPLED) for number in range(SAMPLED)]
-    found: Counter[str] = Counter()
+    found: list[str] = []
     behind = 0
     for name, series in counted.items():
-        while points and points[0] < behind + series:
-            points.pop(0)
-            found[name] += 1
         behind += series
-    return list(found.items())
+        while len(found) < SAMPLED and points[len(found)] < behind:
+            found.append(name)
+    return [found[number * 27 % SAMPLED] for number in range(SAMPLED)]
 
 
 def _size(talk: PromServer, wish: Wish, name: str) -> float | None:
     """Bytes of a series of the metric."""
-    piece = talk.piece([name], wish.labels, wish.step)
     try:
-        if not wish.step:
-            return _read(talk, wish, name)
-    except Skip:
-        pass
-    except (Failed, Retryable, Partial):
-        return None
-    try:
-        lines = ask(talk, piece)
+        return _asked(talk, talk.piece([name], wish.labels, wish.step))
     except ItemError:
         return None
+
+
+def _asked(talk: PromServer, piece: Piece) -> float | None:
+    if not piece.step:
+        try:
+            return _read(talk, piece)
+        except Skip as error:
+            if error.reason is not Reason.NOT_APPLICABLE:
+                raise
+    lines = ask(talk, piece)
     return sum(map(len, lines)) / len(lines) if lines else None
 
 
-def _read(talk: PromServer, wish: Wish, name: str) -> float | None:
+def _read(talk: PromServer, piece: Piece) -> float | None:
     size, series = 0, set[int]()
-    frames = talk.frames(talk.piece([name], wish.labels))
+    frames = talk.frames(piece)
     try:
         for one in frames:
             size += len(one.whole)

@@ -140,7 +140,7 @@ class PromServer:
             with self._web.ask(
                 f"{self._prefix}/api/v1/series", self._short(), query=_matching(piece), begin=ANSWER
             ) as answer:
-                for data in answer.chunks():
+                for data in answer.chunks(full=True):
                     held += data
                     ends = 0
                     for one in _SERIES_NAME.finditer(held):
@@ -195,7 +195,7 @@ class PromServer:
                 answer.require_good()
                 if answer.content_type != STREAMED:
                     raise Skip(Reason.NOT_APPLICABLE, f"{self.where} has no remote read in chunks")
-                yield from _checked(answer.chunks(), self.where)
+                yield from _checked(answer.chunks(full=True), self.where)
                 outcome = f"200 {human_size(answer.received)}"
         except ItemError as error:
             outcome = str(error.reason)
