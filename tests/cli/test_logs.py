@@ -11,17 +11,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.cli.conftest import Ended
+from tests.cli.terminal import type_at_terminal
 
 from clinic.bundle.journal import Header
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.record import Entry, Record
 from clinic.bundle.writer import BundleWriter
-from clinic.cli import logs
 from clinic.cli.logs import command
 from clinic.formats.logindexer import LogIndexer
 from clinic.outcome import Status
-from clinic.read.logs import Choice, merged
-from clinic.read.open import open_bundle
 from clinic.redact import Redactor
 from clinic.secret import SecretRegister
 
@@ -36,7 +34,7 @@ LINES = b"".join(
     % (at, b"WARN" if at % 10 == 0 else b"INFO", at)
     for at in range(60)
 )
-HOSTILE = b"[2026/11/25 11:00:00.000 +08:00] [ERROR] [a.go:1] [\x1b[31mred\x1b]0;title\x07\xff]\n"
+HOSTILE = b"[2026/11/25 11:00:00.000 +08:00] [ERROR] [a.go] [\x1b[31mred\x1b]0;title\x07\xff] [\xe2\x80\xae\xc2\x9b]\n"
 
 
 @pytest.fixture
@@ -86,15 +84,18 @@ def test_json_has_one_object_a_line(bundle: Path) -> None:
     assert [(one["time"], one["level"], one["instance"], one["type"], one["file"]) for one in found] == [
         ("2026-11-25T03:00:00.000Z", "error", "a-4000", "std", "a/log/std/tidb.log")
     ]
-    assert "\x1b[31mred" in found[0]["text"]
+    assert "\x1b[31mred" in found[0]["text"] and "\u202e\x9b" in found[0]["text"]
+    assert not set("\x1b\u202e\x9b") & set("".join(shown(bundle, "--json")))
 
 
-def test_levels_have_colours_on_a_terminal_alone(bundle: Path) -> None:
+@pytest.mark.slow
+def test_levels_have_colours_at_a_terminal_unless_nobody_wants_any(bundle: Path, tmp_path: Path) -> None:
+    words = ["logs", str(bundle), "--level", "warn"]
+    _, text = type_at_terminal(tmp_path, words)
+    assert text.count("\x1b[33m[2026/11/25") == 6 and text.count("\x1b[31m[2026/11/25") == 1
+    _, text = type_at_terminal(tmp_path, words, env={"NO_COLOR": "1"})
+    assert text.count("[2026/11/25") == 7 and "\x1b" not in text
     assert not any("\x1b" in line for line in shown(bundle))
-    line = next(merged(open_bundle(bundle), Choice(level="error")))
-    shows = logs._as_text(colours=True)  # pyright: ignore[reportPrivateUsage]  # CliRunner has no terminal
-    assert shows(line).count("\x1b[31m") == 1
-    assert "\x1b[31m[2026/11/25 11:00:00.000" in shows(line)
 
 
 def test_what_would_steer_a_terminal_is_written_out(bundle: Path) -> None:

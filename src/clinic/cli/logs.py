@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -12,7 +11,7 @@ from typing import Any
 
 import click
 
-from clinic.cli.output import harmless, hush
+from clinic.cli.output import harmless, hush, json_text
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.formats.coverage import shown
 from clinic.formats.logentry import Level
@@ -82,7 +81,7 @@ def _as_json(line: LogLine) -> str:
         "host": line.file.host, "type": line.file.kind, "file": line.file.path,
         "text": line.text.decode("utf-8", "backslashreplace"),
     }  # fmt: skip
-    return json.dumps(found, ensure_ascii=False)
+    return json_text(found)
 
 
 def _as_text(colours: bool) -> Callable[[LogLine], str]:

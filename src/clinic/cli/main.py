@@ -108,7 +108,7 @@ def run(words: Sequence[str]) -> int:
         if stream is None:  # so Python says for one that was closed
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 # for as long as we run
     try:
-        code = cli.main(list(words), prog_name="clinic", standalone_mode=False)
+        code = cli.main(list(words), prog_name="clinic", standalone_mode=False, color=_colours())
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
@@ -130,6 +130,11 @@ def run(words: Sequence[str]) -> int:
         return _report(ClinicError(_describe(error)), words)
 
 
+def _colours() -> bool | None:
+    """False where nobody wants any (no-color.org), else what the terminal says."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
 def _of_system(error: OSError) -> ClinicError:
     """What the system refused, as the error that it is."""
     named = f"{error.filename}: " if error.filename is not None else ""
@@ -148,7 +153,7 @@ def _describe(error: Exception) -> str:
 
 
 def _report(error: ClinicError, words: Sequence[str]) -> int:
-    click.secho(f"clinic: {error.message}", err=True, fg="red")
+    click.secho(f"clinic: {error.message}", err=True, fg="red", color=_colours())
     if error.hint:
         click.echo(f"  next: {error.hint}", err=True)
     if "--verbose" in words:

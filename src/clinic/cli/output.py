@@ -18,6 +18,8 @@ _HARMLESS = {
     **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))},
     **{code: f"\\u{code:04x}" for code in _TURNING},
 }
+_HARMLESS_JSON = {code: f"\\u{code:04x}" for code in (*range(127, 160), *_TURNING)}
+"""JSON itself spells out the others."""
 _HARMLESS_LINE = {code: text for code, text in _HARMLESS.items() if code not in (9, 10)}
 
 
@@ -72,4 +74,9 @@ def say_readable(level: str, stays: Mapping[str, str], *, err: bool = False) -> 
 
 def print_json(data: Any) -> None:
     """Print `data` as JSON for a script."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    click.echo(json_text(data, indent=2))
+
+
+def json_text(data: Any, *, indent: int | None = None) -> str:
+    """`data` as JSON that can be looked at: what could steer a terminal is spelled out inside of its texts."""
+    return json.dumps(data, indent=indent, ensure_ascii=False).translate(_HARMLESS_JSON)

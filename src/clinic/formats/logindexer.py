@@ -31,10 +31,10 @@ TEMPLATES = 50
 CANDIDATES = 4000
 """How many are counted at once; the rarest go when there are more."""
 
-EXACT = 10_240
+EXACT = 8192
 """Entries of each level, or some more, whose messages are looked at one by one; then those of one line in `STEP`."""
 
-STEP = 16
+STEP = 64
 """Lines of which one stands for all."""
 
 LONGEST_TEMPLATE = 160

@@ -129,7 +129,11 @@ class Pattern:
         try:
             compiled = _RE2.compile(text.encode(), options)
         except _RE2.error as error:
-            raise BadPattern(f"{error}: {text[:200]}") from error
+            # RE2 says what is wrong, and with which part, in bytes.
+            reason = error.args[0] if error.args else ""
+            raise BadPattern(
+                reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+            ) from error
         self.groups = compiled.groups
         self.names = {name.decode(): index for name, index in compiled.groupindex.items()}
         self._run = shortest_way(compiled) or public_way(compiled)
