@@ -17,16 +17,25 @@ from clinic.secret import Secret, SecretRegister
 TEXT = b"""\
 [2026/11/25 10:00:00.000 +08:00] [INFO] [conn.go:1] [conn=5] [user=shopper] [client=10.0.1.5:4000]
 [host=warehouse7] [sql="select * from shop.orders where a='x y' and b=\\"q\\" and n=15"]
-# User@Host: shopper[shopper] @ warehouse7 [10.0.1.6]
+# User@Host: shopper[shopper2] @ warehouse7 [10.0.1.6]
 # Time: 2026-11-25T10:00:00.1+08:00 version 8.5.0
 select * from orders
 where id = 4711 and customer = 'Alice Doe';
 lost warehouse7 again, fe80::1ff:fe23:4567:890a, ::ffff:10.0.1.9, bob@example.com, http://warehouse7:2379/pd/api
 {"host":"warehouse7","db":"shop","table_name":"orders","start_key":"7480000000000000FF5F","path":"/home/aliced/x"}
+region 7480000000000000625F728000000002512B5C start "t\\200\\000a\\n" moved
 Duplicate entry 'Alice Doe' for key 'uk'
 """
-GONE = [b"shopper", b"10.0.1", b"warehouse7", b"fe80", b"bob@", b"Alice Doe", b"4711", b"'x y'"]
-GONE_TOO = [b"shop", b"orders", b"7480000000000000FF5F", b"aliced", b"customer"]
+GONE = [b"shopper", b"shopper2", b"10.0.1", b"warehouse7", b"fe80", b"bob@", b"Alice Doe", b"4711", b"'x y'"]
+GONE_TOO = [
+    b"7480000000000000625F",
+    b"200\\000a",
+    b"shop",
+    b"orders",
+    b"7480000000000000FF5F",
+    b"aliced",
+    b"customer",
+]
 STAYS = [
     b"2026/11/25 10:00:00.000 +08:00",
     b"version 8.5.0",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from clinic.bundle.manifest import Redaction, Run
-from clinic.bundle.record import FileEntry, Record
+from clinic.bundle.record import FileEntry, Record, content_of
 from clinic.kinds import Content
 from clinic.outcome import Reason
 from clinic.redact import RuleSet
@@ -111,7 +111,7 @@ def _unseen(level: Level, files: Sequence[tuple[Record, FileEntry]]) -> Iterator
     yield "  The samples of metrics are numbers; only their labels were looked at."
     yield from _listed(
         "  These files are binary. They were searched for the shapes of keys and tokens, for nothing else:",
-        (file.path for record, file in files if record.entry.content == Content.OPAQUE),
+        (file.path for record, file in files if content_of(record.entry, file) is Content.OPAQUE),
     )
     yield from _listed(
         "  Of these files the rest was left out, because it could not be cleared:",

@@ -180,7 +180,7 @@ _HARMLESS = re.compile(
     r"true|false|on|off|yes|no|null|nil|none|undefined|enabled?|disabled?|required|optional|expired|never|always|"
     r"(?:files|compat)(?:\s+[\w\[\]!=]+){0,8}|not set|unset|n/?a|~|redacted|hidden|masked|"
     r"[\[(<](?:redacted|hidden|masked|removed|filtered|omitted|null|none|nil)[\])>]|"
-    r"\*{2}|\*{4,64}|x{3,64}|\?{1,64}|-{1,64}|\.{2,64}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%(?:\(\w+\))?[+#-]?[sdvq]|\$\d+|%!s\(\S*\)"
+    r"(?:%2a){3}|\*{2}|\*{4,64}|x{3,64}|\?{1,64}|-{1,64}|\.{2,64}|<[^<>]*>?|\$\{[^{}]*\}?|\$\([^()]*\)?|\{\{[^{}]*(?:\}\})?|%(?:\(\w+\))?[+#-]?[sdvq]|\$\d+|%!s\(\S*\)"
 )
 _NUMBER = re.compile(
     r"[-+]?\d[\d_,.]*(?:e[-+]?\d+)?\s?(?:/(?:tcp|udp|sctp)|[kmgtp]?i?b?|[mun]?s|µs|min|m|h|d|%)"

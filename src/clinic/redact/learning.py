@@ -35,7 +35,7 @@ def learn_names(data: bytes, found: dict[str, str], level: Level) -> None:
         at = max(match.end(), match.start() + 1)
         for group, number in pattern.names.items():
             start = match.start(number)
-            if start < 0 or group in ("mail", "ip4", "ip6", "hex", "host3"):
+            if start < 0 or group in ("mail", "ip4", "ip6", "host3") or group.startswith("hex"):
                 continue
             text = data[start : match.end(number)].decode("utf-8", "surrogateescape")
             note(found, group.rstrip("0123456789"), text)

@@ -238,7 +238,7 @@ class Privacy:
                 return None
         if group == "mail":
             return self.pseudonyms.name("mail", text)
-        if group == "hex":
+        if group.startswith("hex"):
             return self.pseudonyms.name("key", text)
         if group == "word":
             kind = self.names.kinds.get(text.lower(), "") if text.lower() in self._known else ""
@@ -301,6 +301,7 @@ def pieces_of(kinds: tuple[str, ...], separator: str = _SEPARATOR) -> list[str]:
     pieces = [
         r"(?P<mail>\b[\w.+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63})*\.[A-Za-z]{2,24}\b)",
         r"User@Host:\s*(?P<user1>[\w.\-]+)\[",
+        r"(?P<user3>[\w.\-]+)\]\s*@\s",
         rf"\]\s*@\s*(?P<host1>{_ADDRESS})\s*\[",
         r"'(?P<user2>[\w.\-]+)'@",
         rf"@'(?P<host2>{_ADDRESS})'",
@@ -314,6 +315,8 @@ def pieces_of(kinds: tuple[str, ...], separator: str = _SEPARATOR) -> list[str]:
     if "db" in kinds:
         pieces += [
             r'(?i:\b(?:start_key|end_key|startkey|endkey|region_key|key|start-key|end-key))\\?"?\s*[:=]\s*\\?"?(?P<hex>[0-9A-Fa-f]{16,})',
+            r"(?P<hex2>\b(?i:7480000000)[0-9A-Fa-f]{8,})",
+            r"(?P<hex3>\bt\\{1,4}200(?:[^\"\\\s]|\\{1,4}(?:\d{3}|[abfnrtv\\']))+)",
             r"(?:/home|/Users)/(?P<user8>[\w.\-]+)",
         ]
     return pieces
