@@ -108,6 +108,8 @@ class Privacy:
         if self._kinds:
             pieces.append(rf"(?P<word>{_WORD})" if len(known) > _MANY else _any_of(known))
         self._pattern = Pattern("|".join(piece for piece in pieces if piece)) if self._kinds else None
+        named = self._pattern.names if self._pattern is not None else {}
+        self._group_names, self._groups = list(named), list(named.values())
 
     def stage(self, tally: Tally, content: Content) -> PrivacyStage:
         """The last stage of a stream."""
@@ -206,16 +208,13 @@ class Privacy:
         return b"".join((*out, data[kept:]))
 
     def _replaced(self, data: bytes, match: Match) -> tuple[int, int, bytes | None]:
-        groups = self._pattern.names if self._pattern is not None else {}
-        for name, group in groups.items():
-            start, end = match.start(group), match.end(group)
-            if start >= 0:
-                text = data[start:end].decode("utf-8", "surrogateescape")
-                if name == "ip6" and _is_inside_word(data, start, end):
-                    return start, end, None
-                new = self._once(name, text)
-                return start, end, None if new is None else new.encode("utf-8", "surrogateescape")
-        return match.start(), match.end(), None
+        index = match.first(self._groups)
+        name, (start, end) = self._group_names[index], match.span(self._groups[index])
+        text = data[start:end].decode("utf-8", "surrogateescape")
+        if name == "ip6" and _is_inside_word(data, start, end):
+            return start, end, None
+        new = self._once(name, text)
+        return start, end, None if new is None else new.encode("utf-8", "surrogateescape")
 
     def _once(self, group: str, text: str) -> str | None:
         """`_new`, each different text once: the same few names make most of the hits."""

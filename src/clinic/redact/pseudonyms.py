@@ -6,7 +6,6 @@ A name becomes its kind and ten hex digits. An IPv4 address becomes one of 240.0
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
 import re
@@ -94,16 +93,23 @@ class Pseudonyms:
         return str(ipaddress.IPv6Address(upper << 96 | site << 80 | subnet << 64 | interface))
 
     def _permute(self, what: str, value: int, bits: int) -> int:
-        """A permutation of numbers of that many bits under which equal beginnings stay equal."""
+        """A permutation of numbers of that many bits under which equal beginnings stay equal.
+
+        Eight bits are a tree of 255 forks, and a digest has 256 bits: each says whether its fork is turned.
+        """
         out = 0
-        for at in range(bits - 1, -1, -1):
-            before = value >> at >> 1
-            flip = self._digest("bit", f"{what}/{at}/{before}")[0] & 1
-            out = out << 1 | (value >> at & 1) ^ flip
+        for left in range(bits, 0, -8):
+            size, rest = min(8, left), max(0, left - 8)
+            turns = int.from_bytes(self._digest("bits", f"{what}/{left}/{value >> left}"), "big")
+            node = 1
+            for at in range(size - 1, -1, -1):
+                bit = value >> (rest + at) & 1
+                out = out << 1 | bit ^ (turns >> node & 1)
+                node = node << 1 | bit
         return out
 
     def _digest(self, what: str, text: str) -> bytes:
-        return hmac.new(self._key, to_bytes(f"{what}\0{text}"), hashlib.sha256).digest()
+        return hmac.digest(self._key, to_bytes(f"{what}\0{text}"), "sha256")
 
     def _keep(self, pseudonym: str, name: str) -> str:
         with self._lock:
