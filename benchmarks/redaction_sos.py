@@ -21,9 +21,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # run as a script, it is in no package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, it is in no package
 
-from redaction import MIB, rate, say, through, tidb_log
+from benchmarks.redaction import MIB, rate, say, through, tidb_log
 
 from clinic.kinds import Content
 from clinic.redact import Redactor
@@ -80,7 +80,8 @@ def renamed(data: bytes) -> int:
 def on_two(name: str, data: bytes, rounds: int, run: Callable[[list[bytes]], object]) -> float:
     """MiB per second of wall clock with two workers, printed."""
     middle = data.rfind(b"\n", 0, len(data) // 2) + 1
-    halves, seconds = [data[:middle], data[middle:]], []
+    halves = [data[:middle], data[middle:]]
+    seconds: list[float] = []
     run([half[:1000] for half in halves])
     for _ in range(rounds):
         start = time.monotonic()
