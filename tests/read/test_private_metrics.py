@@ -100,7 +100,7 @@ def data_of(opened: Opened, ending: str) -> bytes:
 def test_a_host_has_the_same_pseudonym_in_frames_lines_and_logs(private: Opened) -> None:
     line = data_of(private, ".log").decode()
     assert "warehouse7" not in line and "10.0.1.5" not in line
-    host, address, peer = (re.search(rf"\[{name}=([^]]+)\]", line)[1] for name in ("host", "addr", "peer"))  # type: ignore[index]  # there
+    [(host, address, peer)] = re.findall(r"\[host=([^]]+)\] \[addr=([^]]+)\] \[peer=([^]]+)\]", line)
     assert address == f"{host}:20180"
     found: list[tuple[Labels, bytes]] = []
     for message in messages(io.BytesIO(data_of(private, "frames-0001.bin"))):
