@@ -1,6 +1,6 @@
 """`clinic pack` and `unpack` beside `tar | zstd -3` and back, in one run.
 
-    python benchmarks/package.py [--dir DIR] [--size 2G] [--rounds N]
+    python benchmarks/package.py [--dir DIR] [--size 2G] [--rounds N] [--only tar pack]
 
 Makes a bundle in DIR as a large cluster leaves one: members of 64 MiB that are compressed already, and thousands of
 small texts. Then, in turns, each in a process of its own, what is written being on the disk (fsync) before it counts:
@@ -114,7 +114,7 @@ def shell(text: str, *words: Path) -> list[str | Path]:
     return ["sh", "-c", text, "sh", *words]
 
 
-def measure(root: Path, scratch: Path, rounds: int) -> dict[str, list[Cost]]:
+def measure(root: Path, scratch: Path, rounds: int, only: Sequence[str]) -> dict[str, list[Cost]]:
     """Every way in turns."""
     clinic: list[str | Path] = [sys.executable, "-m", "clinic"]
     key = scratch / "key"
@@ -131,6 +131,7 @@ def measure(root: Path, scratch: Path, rounds: int) -> dict[str, list[Cost]]:
         "unpack": lambda: [*clinic, "unpack", packed, "-o", out],
         "unpack age": lambda: [*clinic, "unpack", sealed, "-o", out, "--identity", key],
     }
+    ways = {name: way for name, way in ways.items() if name in only or not only}
     found: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(rounds):
         for path in (tarred, packed, sealed):
@@ -151,13 +152,14 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "clinic-bench-package")
     parser.add_argument("--size", type=parse_size, default=parse_size("2G"))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=[], metavar="WAY", help="these ways alone")
     options = parser.parse_args()
     root: Path = options.dir / f"bundle-{options.size}"
     size: int = options.size
     make(root, size)
-    scratch = Path(tempfile.mkdtemp(dir=options.dir))
+    scratch = Path(tempfile.mkdtemp(dir=root.parent))
     try:
-        found = measure(root, scratch, options.rounds)
+        found = measure(root, scratch, options.rounds, options.only)
     finally:
         shutil.rmtree(scratch)
     say(f"{human_size(size)} of compressed members, 2,000 small ones; {os.cpu_count()} processors")

@@ -83,6 +83,13 @@ def test_the_certificate_comes_from_a_file_or_from_diag(made: Path, clinic: Run,
     assert (code, "Readable to its end: " in out, "Its format holds no digests" in out) == (0, True, True)
 
 
+def test_for_the_clinic_server_it_is_what_that_takes(made: Path, clinic: Run) -> None:
+    code, out, _ = clinic("pack", made / "bundle", "--to", "clinic-us", "-o", "p.diag")
+    assert (code, "This certificate expired on 13 October 2022." in out) == (0, True)
+    told = json.loads(Path("p.diag.json").read_text())
+    assert (told["container"], len(told["recipients"])) == ("diag", 1)
+
+
 def test_without_the_key_its_header_is_shown(made: Path, clinic: Run) -> None:
     clinic("pack", made / "bundle", "-o", "p.diag", "--cert", made / "cert.pem")
     code, out, _ = clinic("inspect", "p.diag")

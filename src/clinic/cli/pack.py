@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timezone
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import click
 
@@ -15,6 +16,7 @@ from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import terminating
 from clinic.cluster.discovery.tiup import tiup_home
+from clinic.consent.destinations import find_destination
 from clinic.formats.certificate import read_certificate
 from clinic.read.diagregion import certificate
 from clinic.read.leakresults import last_result
@@ -31,6 +33,9 @@ from clinic.units import human_size, plural
     help="Encrypt it to this age recipient; repeatable: the vendor's and your own.",
 )  # fmt: skip
 @click.option(
+    "--to", default="", metavar="DEST", help="In the form that this destination takes, with its keys."
+)
+@click.option(
     "--cert", type=click.Path(path_type=Path), metavar="FILE",
     help="Make the .diag that the Clinic Server takes, for this certificate (PEM), or for one in diag's info.toml.",
 )  # fmt: skip
@@ -44,9 +49,8 @@ from clinic.units import human_size, plural
 @click.option("--split", type=SizeType(), metavar="SIZE", help="In parts of this size, for carrying by hand.")
 @click.option("--json", "as_json", is_flag=True, help="Print what it holds as JSON.")
 def command(
-    bundle: Path, output: Path | None, recipients: tuple[str, ...], cert: Path | None, region: str,
-    without: tuple[str, ...], split: int | None, as_json: bool,
-) -> int:  # fmt: skip
+    bundle: Path, output: Path | None, without: tuple[str, ...], split: int | None, as_json: bool, **keys: Any
+) -> int:
     """Make one file of BUNDLE, which must be sealed, and beside it FILE.json, which says what is inside.
 
     It is a .tar.zst, which tar and zstd open, or with recipients a .tar.zst.age, which age opens, or with a
@@ -59,11 +63,12 @@ def command(
       clinic pack clinic-db1-20261125T103000Z
       clinic pack clinic-db1-20261125T103000Z --recipient age1vendor... --recipient age1ours...
       clinic pack clinic-db1-20261125T103000Z --cert clinic-server.pem
+      clinic pack clinic-db1-20261125T103000Z --to clinic-us
       clinic pack clinic-db1-20261125T103000Z --without log.slow --without '*/tidb_audit*'
       clinic pack clinic-db1-20261125T103000Z --split 2G -o /media/usb
     """
     opened = open_bundle(bundle)
-    key = certificate(cert, region, tiup_home()) if cert is not None or region else ""
+    recipients, key = _keys(**keys)
     out = output or Path()
     if out.is_dir():
         out /= default_name(opened, DIAG if key else AGE if recipients else PLAIN)
@@ -72,12 +77,23 @@ def command(
             opened, out, recipients=recipients, certificate=key, without=without, split=split,
             leaks=last_result(opened.id), progress=bars,
         )  # fmt: skip
-    place = out.with_name(f"{out.name}.parts") if split is not None else out
+    where = out.with_name(f"{out.name}.parts") if split is not None else out
     if as_json:
-        print_json({"file": str(place), **json.loads(made.to_json())})
+        print_json({"file": str(where), **json.loads(made.to_json())})
     else:
-        _show(made, place, bundle, split, key)
+        _show(made, where, bundle, split, key)
     return 0
+
+
+def _keys(
+    recipients: tuple[str, ...], to: str, cert: Path | None, region: str
+) -> tuple[tuple[str, ...], str]:
+    """Whom it is encrypted to: age recipients, and the certificate for which it becomes a `.diag`."""
+    place = find_destination(to) if to else None
+    key = place.certificate if place is not None and place.container == DIAG else ""
+    if cert is not None or region:
+        key = certificate(cert, region, tiup_home())
+    return (*recipients, *(place.recipients if place is not None else ())), key
 
 
 def _show(made: Package, place: Path, bundle: Path, split: int | None, key: str) -> None:
