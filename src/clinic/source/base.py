@@ -164,3 +164,27 @@ class Source(ABC):
         """The same source giving at most about `size` plain bytes; itself where it can't be narrowed."""
         del size
         return self
+
+
+FILE_STALL = 30.0
+"""Seconds without a byte after which a file counts as stuck: a dead file server."""
+
+
+@dataclass(frozen=True)
+class HostFiles(Source):
+    """What is read from files of one machine: waited for as long as bytes come."""
+
+    host: str
+    """Name of the machine that they are on."""
+
+    @property
+    def lane(self) -> str:
+        return f"host:{self.host}"
+
+    @property
+    def deadline(self) -> float | None:
+        return None
+
+    @property
+    def stall(self) -> float | None:
+        return FILE_STALL

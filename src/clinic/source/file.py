@@ -12,12 +12,9 @@ from clinic.errors import Failed, ItemError, Partial, Skip
 from clinic.host.base import FileInfo, FileKind, Host, Reader
 from clinic.kinds import Content
 from clinic.outcome import Reason
-from clinic.source.base import Chunk, Doors, Estimate, Gap, Part, Ran, Source
+from clinic.source.base import Chunk, Doors, Estimate, Gap, HostFiles, Part, Ran, Source
 from clinic.source.patterns import find_all, require_words
 from clinic.units import KIB, MIB, human_size, plural
-
-STALL = 30.0
-"""Seconds without a byte after which a file counts as stuck: a dead file server."""
 
 ENDLESS = 64 * MIB
 """Most bytes of a file that has no size: some of the kernel's go on for ever."""
@@ -34,11 +31,8 @@ _FORMATS = {
 
 
 @dataclass(frozen=True)
-class File(Source):
+class File(HostFiles):
     """The bytes of one regular file, up to its size when it was opened."""
-
-    host: str
-    """Name of the machine that it is on."""
 
     path: str
     """Its absolute path there."""
@@ -50,20 +44,8 @@ class File(Source):
     """Most bytes to take: of a longer file the head and the tail."""
 
     @property
-    def lane(self) -> str:
-        return f"host:{self.host}"
-
-    @property
     def what(self) -> str:
         return self.path
-
-    @property
-    def deadline(self) -> float | None:
-        return None
-
-    @property
-    def stall(self) -> float | None:
-        return STALL
 
     def plan(self, doors: Doors) -> Estimate:
         """Its size, without opening it; unknown for a link and for files of the kernel."""
@@ -97,11 +79,8 @@ class File(Source):
 
 
 @dataclass(frozen=True)
-class Files(Source):
+class Files(HostFiles):
     """Every regular file that matches, each under its own path. What is not there is no loss."""
-
-    host: str
-    """Name of the machine that they are on."""
 
     patterns: tuple[str, ...]
     """Absolute paths and globs (`*`, `?`, `[...]`); a path that comes from elsewhere needs `glob.escape`."""
@@ -131,20 +110,8 @@ class Files(Source):
         require_words(self.patterns, "patterns")
 
     @property
-    def lane(self) -> str:
-        return f"host:{self.host}"
-
-    @property
     def what(self) -> str:
         return " ".join(self.patterns)
-
-    @property
-    def deadline(self) -> float | None:
-        return None
-
-    @property
-    def stall(self) -> float | None:
-        return STALL
 
     def plan(self, doors: Doors) -> Estimate:
         """The sizes that their directories tell."""

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 
 from clinic.errors import ItemError, Skip
 from clinic.outcome import Reason
-from clinic.source.base import Doors, Estimate, Part, Ran, Source
+from clinic.source.base import Doors, Estimate, HostFiles, Part, Ran
 from clinic.units import GIB
 
 LARGEST = 2 * GIB
 """Bytes of a program beyond which the rest is not looked through: TiFlash with its symbols has one and a half."""
-
-STALL = 30.0
-"""Seconds without a byte after which the file counts as stuck."""
 
 LONGEST = 200
 """Bytes of the longest thing that is looked for: so much of a piece is looked at again with the next."""
@@ -37,30 +34,15 @@ _SAID = re.compile(
 
 
 @dataclass(frozen=True)
-class Inside(Source):
+class Inside(HostFiles):
     """The lines in a program's file that tell its version, its commit and what it was built with."""
-
-    host: str
-    """Name of the machine that it is on."""
 
     path: str
     """Its absolute path there."""
 
     @property
-    def lane(self) -> str:
-        return f"host:{self.host}"
-
-    @property
     def what(self) -> str:
         return f"the version in {self.path}"
-
-    @property
-    def deadline(self) -> float | None:
-        return None
-
-    @property
-    def stall(self) -> float | None:
-        return STALL
 
     def plan(self, doors: Doors) -> Estimate:
         """A few lines, where the file is."""

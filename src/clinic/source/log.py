@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 
 from clinic.errors import ItemError
 from clinic.formats.logindexer import LogIndexer
-from clinic.source.base import Doors, Estimate, Part, Source
+from clinic.source.base import Doors, Estimate, HostFiles, Part, Source
 from clinic.source.logchoice import LogChoice
 from clinic.source.logreading import Reading
 from clinic.source.patterns import require_words
-
-STALL = 30.0
-"""Seconds without a byte after which a file counts as stuck: a dead file server."""
 
 
 def index() -> LogIndexer:
@@ -22,7 +19,7 @@ def index() -> LogIndexer:
 
 
 @dataclass(frozen=True)
-class LogWindow(LogChoice, Source):
+class LogWindow(LogChoice, HostFiles):
     """What one or more logs say of the window, a file each: entries whose own time is inside, whole or not at all.
 
     A file in no known format is taken by the time of its last change, as it is or, when it is large, its head and
@@ -33,20 +30,8 @@ class LogWindow(LogChoice, Source):
         require_words((*self.logs, *self.patterns), "logs and patterns")
 
     @property
-    def lane(self) -> str:
-        return f"host:{self.host}"
-
-    @property
     def what(self) -> str:
         return self.named
-
-    @property
-    def deadline(self) -> float | None:
-        return None
-
-    @property
-    def stall(self) -> float | None:
-        return STALL
 
     def plan(self, doors: Doors) -> Estimate:
         """Both edges of the window are found in each file, and what is between them is not read."""
