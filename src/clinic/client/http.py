@@ -369,7 +369,7 @@ def _came(error: Exception) -> bytes:
     from http.client import IncompleteRead
 
     inner = next((one for one in (error, *error.args) if isinstance(one, IncompleteRead)), None)
-    partial: object = inner.partial if inner is not None else b""  # urllib3's own has a number there
+    partial: Any = inner.partial if inner is not None else b""  # urllib3's own has a number there
     return partial if isinstance(partial, bytes) else b""
 
 

@@ -7,15 +7,17 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from clinic.errors import ItemError, Skip
 from clinic.formats.readframes import outlines
+from clinic.formats.remoteread import LabelMatch, Match
 from clinic.outcome import Reason
-from clinic.source.prompiece import Piece
+from clinic.source.prompiece import Piece, quoted
 from clinic.source.promselect import ask
 from clinic.source.promserver import PromServer
 from clinic.source.promwish import Wish
-from clinic.units import KIB
+from clinic.units import MIB
 
 AT_ONCE, LONGEST_NAMES = 100, 3000
 """Metrics that are counted with one question, and the characters of their names: proxies take some thousands."""
@@ -29,8 +31,11 @@ SAMPLED, FEWEST = 64, 12
 NEAR = 0.05
 """Two standard errors of the mean, as part of it, at which no more need be read."""
 
-READ = 256 * KIB
-"""Bytes of one metric that are read."""
+MANY, SOME = 400, 200
+"""Series above which only those of some instances are read, evenly from all of them: about so many."""
+
+READ = 2 * MIB
+"""Bytes of one metric after which reading is broken off, which a server has to log."""
 
 
 def batches(names: Sequence[str], most: int = AT_ONCE) -> Iterator[list[str]]:
@@ -66,7 +71,7 @@ def _mean(talk: PromServer, wish: Wish, counted: dict[str, int]) -> float | None
     found: list[tuple[float, int]] = []
     for name in drawn:
         if name not in known:
-            known[name] = _size(talk, wish, name)
+            known[name] = _size(talk, wish, name, counted[name])
         if size := known[name]:
             found.append((size, counted[name] if few else 1))
         if not few and len(found) >= FEWEST and _near([size for size, _ in found]):
@@ -106,12 +111,25 @@ def _drawn(counted: dict[str, int]) -> list[str]:
     return [found[number * 27 % SAMPLED] for number in range(SAMPLED)]
 
 
-def _size(talk: PromServer, wish: Wish, name: str) -> float | None:
+def _size(talk: PromServer, wish: Wish, name: str, series: int) -> float | None:
     """Bytes of a series of the metric."""
     try:
-        return _asked(talk, talk.piece([name], wish.labels, wish.step))
+        piece = talk.piece([name], wish.labels, wish.step)
+        return _asked(talk, _some(talk, piece, series) if series > MANY else piece)
     except ItemError:
         return None
+
+
+def _some(talk: PromServer, piece: Piece, series: int) -> Piece:
+    """Of a large metric the series of some instances."""
+    values = talk.values(piece, "instance")
+    every = max(1, min(len(values), series // SOME))
+    chosen = "|".join(map(quoted, values[every // 2 :: every]))
+    return (
+        replace(piece, matches=(*piece.matches, LabelMatch(Match.REGEX, "instance", chosen)))
+        if values
+        else piece
+    )
 
 
 def _asked(talk: PromServer, piece: Piece) -> float | None:
