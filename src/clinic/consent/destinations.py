@@ -156,7 +156,7 @@ def require_fits(package: Package, destination: Destination) -> None:
     if against:
         raise Refused(
             f"{destination.name} can't take {package.name}: {'; '.join(against)}",
-            hint=f"make one for it: clinic pack BUNDLE --to {destination.name}",
+            hint=f"name the bundle, which is packed as it has to be: clinic upload BUNDLE --to {destination.name}",
         )
 
 

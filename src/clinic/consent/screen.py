@@ -238,7 +238,8 @@ class _Screen:
 
     def _before(self) -> Iterator[str]:
         yield self._say("before")
-        for key in ("look", "leave", "take_back", "holds"):
+        look = "look_sealed" if self._package.recipients else "look"
+        for key in (look, "leave", "take_back", "holds"):
             yield from self._indented(self._say(key, name=self._package.name, days=DAYS))
 
     def _indented(self, text: str, by: int = 2) -> Iterator[str]:
