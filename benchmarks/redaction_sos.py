@@ -115,7 +115,9 @@ def main() -> None:
     base = rate("sos clean, its parsers", log[: options.sos_size * MIB], sos, 1) if sos is not None else 0.0
     say("\none core")
     door = rate("the door: credentials", log, masked, options.rounds)
-    names = rate("the door: credentials and names", log[: options.size // 4 * MIB], renamed, options.rounds)
+    names = rate(
+        "the door: credentials and names", log[: max(1, options.size // 4) * MIB], renamed, options.rounds
+    )
     say("\ntwo cores")
     start = time.monotonic()
     masked(log)

@@ -12,11 +12,14 @@ from clinic.cli.progress import Bars
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import Refused, UsageError
 from clinic.read.leakresults import keep_result
-from clinic.read.leaks import canaries_in, find_leaks
+from clinic.read.leaks import Leak, canaries_in, find_leaks
 from clinic.redact import SHIPPED
 from clinic.redact.own_rules import own_rules
 from clinic.secret import Secret
 from clinic.units import plural
+
+DOUBTFUL = "looks-random"
+"""What words of no known shape are listed under."""
 
 
 @click.command("leaks")
@@ -47,7 +50,8 @@ def command(
 
     Every file is read, decompressed, with the rules, the names in your private map if the bundle has pseudonyms, and
     the values you give; each in every encoding that is known. File and line are printed, the value never. Secrets
-    that were learned in the run are kept nowhere: they were looked for when it was sealed.
+    that were learned in the run are kept nowhere: they were looked for when it was sealed. Words that look as if they
+    had been drawn by lot are listed as looks-random, for you to look at; they alone do not end it with code 5.
 
     \b
     Examples:
@@ -69,18 +73,26 @@ def command(
     if as_json:
         print_json({**asdict(result), "leaks": [asdict(leak) for leak in leaks]})
     elif leaks:
-        rows = [
-            (leak.file, leak.line or "-", ", ".join(leak.rules), sum(leak.rules.values())) for leak in leaks
-        ]
+        rows = [(leak.file, leak.line or "-", _rules(leak), _places(leak)) for leak in leaks]
         table(("FILE", "FIRST LINE", "RULES", "PLACES"), rows, right=(3,))
-    else:
-        say(f"Nothing was found in {plural(len(opened.files()), 'file')} with rules {result.rules}.")
-    if leaks:
+    if not as_json:
+        if not result.found:
+            say(f"Nothing was found in {plural(len(opened.files()), 'file')} with rules {result.rules}.")
+        say("Secrets that were learned in the run are kept nowhere: they were looked for when it was sealed.")
+    if result.found:
         raise Refused(
-            f"{plural(result.found, 'place')} in {plural(len(leaks), 'file')} may hold what should not be there",
+            f"{plural(result.found, 'place')} in {plural(len(result.files), 'file')} may hold what should not be there",
             hint="look at them before you hand the bundle to anybody",
         )
     return 0
+
+
+def _rules(leak: Leak) -> str:
+    return ", ".join((*leak.rules, *([DOUBTFUL] if leak.doubtful else [])))
+
+
+def _places(leak: Leak) -> int:
+    return sum(leak.rules.values()) + leak.doubtful
 
 
 def _lines(path: Path | None) -> tuple[str, ...]:

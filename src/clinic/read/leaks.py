@@ -17,6 +17,7 @@ from clinic.progress import Progress
 from clinic.read.open import Opened
 from clinic.read.privatemap import PrivateMap
 from clinic.redact import Redactor, RuleSet
+from clinic.redact.entropy import random_words
 from clinic.redact.privacy import Level, Names, Privacy
 from clinic.redact.pseudonyms import Pseudonyms
 from clinic.secret import Secret, SecretRegister
@@ -35,6 +36,9 @@ class Leak:
 
     rules: Mapping[str, int]
     """Rule -> places; `learned` are values that were given or are in the private map."""
+
+    doubtful: int = 0
+    """Words that look as if they had been drawn by lot, and that no rule knows: for somebody to look at."""
 
 
 def scan(
@@ -71,8 +75,9 @@ def find_leaks(
 
 def _result(redactor: Redactor, found: tuple[Leak, ...]) -> LeakResult:
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    places = sum(sum(leak.rules.values()) for leak in found)
-    return LeakResult(now, redactor.version, places, tuple(leak.file for leak in found))
+    certain = [leak for leak in found if leak.rules]
+    places = sum(sum(leak.rules.values()) for leak in certain)
+    return LeakResult(now, redactor.version, places, tuple(leak.file for leak in certain))
 
 
 def _redactor(
@@ -127,14 +132,31 @@ def _open(opened: Opened, path: str) -> BinaryIO:
 
 def _look(path: str, content: Content, member: BinaryIO, redactor: Redactor) -> Leak | None:
     stream = redactor.stream(content)
-    compare = _FirstDifference()
+    compare, lots = _FirstDifference(), _Lots()
+    has_lines = content not in (Content.OPAQUE, Content.FRAMES)
     while data := member.read(MIB):
         compare.add(data, stream.feed(data))
+        if has_lines:
+            lots.add(data)
     compare.add(b"", stream.finish())
-    if not stream.counts:
+    if not stream.counts and not lots.count:
         return None
-    has_lines = content not in (Content.OPAQUE, Content.FRAMES)
-    return Leak(path, compare.line if has_lines else 0, dict(stream.counts))
+    line = (compare.line or lots.line) if has_lines else 0
+    return Leak(path, line, dict(stream.counts), lots.count)
+
+
+class _Lots:
+    """Counts the words that look drawn by lot; one that is cut by the end of a piece may be missed."""
+
+    def __init__(self) -> None:
+        self.count = self.line = 0
+        self._lines = 1
+
+    def add(self, data: bytes) -> None:
+        for at in random_words(data):
+            self.line = self.line or self._lines + data.count(b"\n", 0, at)
+            self.count += 1
+        self._lines += data.count(b"\n")
 
 
 class _FirstDifference:
