@@ -31,7 +31,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.logs import MIB, START, WINDOWS, Cost, Packer, edges, make, say
-from tests.lab.own_sshd import ME, Sshd, start
+from tests.lab.own_sshd import AT_EASE, ME, Sshd, start
 
 from clinic.cluster.model import Cluster, Machine
 from clinic.deadline import Deadline
@@ -56,7 +56,7 @@ def login(home: Path, port: str) -> Login:
 
 def door(home: Path, port: str) -> SSHHost:
     """Log in."""
-    return SSHHost(login(home, port), lambda: home, HostMeter(Bucket(None)))
+    return SSHHost(login(home, port), lambda: home, HostMeter(Bucket(None)), AT_EASE)
 
 
 def window(home: Path, port: str, path: str, out: str) -> None:

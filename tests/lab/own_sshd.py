@@ -18,6 +18,10 @@ import pytest
 from clinic.host.ssh.host import SSHHost
 from clinic.host.ssh.login import Login
 from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.host.ssh.strain import Thresholds
+
+AT_EASE = Thresholds(load=1e9, stalled=101, memory=0)
+"""However busy the machine of the tests is."""
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -42,7 +46,23 @@ class Sshd:
 
     def door(self, login: Login | None = None) -> SSHHost:
         """Log in."""
-        return SSHHost(login or self.login, lambda: self.home, self.meter)
+        return SSHHost(login or self.login, lambda: self.home, self.meter, AT_EASE)
+
+    def left(self) -> list[str]:
+        """What runs for a connection to it: sessions, what was started in one, our own clients. After a moment."""
+        until = time.monotonic() + 5
+        while (found := self._running()) and time.monotonic() < until:
+            time.sleep(0.05)
+        return found
+
+    def _running(self) -> list[str]:
+        session = f"SSH_CONNECTION=127.0.0.1 [0-9]+ 127.0.0.1 {self.port}"
+        words = ["grep", "-l", "-a", "-s", "-E", session, *map(str, Path("/proc").glob("[0-9]*/environ"))]
+        inside = subprocess.run(words, check=False, capture_output=True, text=True).stdout.split()
+        clients = subprocess.run(
+            ["pgrep", "-a", "-f", f"{self.home}/user_key"], check=False, capture_output=True, text=True
+        ).stdout.splitlines()
+        return [*inside, *clients, *map(str, descendants(self.child.pid))]
 
     def kill(self) -> None:
         """As a machine that loses power: the server and every session of it, at once."""

@@ -13,6 +13,7 @@ from clinic.cli.promlogin import Logins, PromLogin, conditions, step_of
 from clinic.cli.ssh import hosts_in
 from clinic.cluster.discover import Where
 from clinic.errors import Refused, UsageError
+from clinic.host.ssh.strain import MAX_LOAD
 from clinic.plan import Selection
 from clinic.run.prepare import Steering
 from clinic.run.reach import Ssh
@@ -109,6 +110,9 @@ class Options:
 
     limit: int | None = None
     """`--limit`, bytes a second."""
+
+    max_load: float | None = None
+    """`--max-load`."""
 
     output: Path | None = None
     """`-o`."""
@@ -222,7 +226,8 @@ class Options:
         """How other machines are logged in at."""
         known = tuple(absolute(path) for path in self.known_hosts)
         port = str(self.ssh_port) if self.ssh_port is not None else ""
-        return Ssh(self.ssh_user, absolute(self.ssh_key), port, self.ssh_options, known, self.limit)
+        load = self.max_load if self.max_load is not None else MAX_LOAD
+        return Ssh(self.ssh_user, absolute(self.ssh_key), port, self.ssh_options, known, self.limit, load)
 
     def check(self) -> None:
         """Raise `UsageError` for options that contradict each other."""

@@ -18,6 +18,10 @@ def ssh_options(command: Callable[..., object]) -> Callable[..., object]:
             "--limit", type=SizeType(), metavar="SIZE", help="Most bytes a second over SSH, of all hosts together."
         ),
         click.option(
+            "--max-load", type=click.FloatRange(min=0.1), metavar="LOAD",
+            help="Load for each processor past which nothing is begun on a host; 16.",
+        ),
+        click.option(
             "--known-hosts", multiple=True, metavar="FILE", help="Host keys, besides yours and the system's."
         ),
         click.option(

@@ -22,6 +22,7 @@ from clinic.host.ssh.host import SSHHost
 from clinic.host.ssh.hostkeys import Scanned, accept, scan
 from clinic.host.ssh.login import Login
 from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.host.ssh.strain import MAX_LOAD, Thresholds
 from clinic.outcome import Reason
 from clinic.secret import Secret, SecretRegister
 
@@ -54,11 +55,14 @@ class Ssh:
     limit: int | None = None
     """Bytes a second over SSH, of all hosts together; None for as fast as it goes."""
 
+    max_load: float = MAX_LOAD
+    """Load for each processor of a node past which nothing is begun on it."""
+
     def values(self) -> dict[str, Option]:
         """As the journal and the manifest hold it."""
         return {
             "ssh_user": self.user, "ssh_key": self.key, "ssh_port": self.port, "ssh_options": self.options,
-            "known_hosts": self.known_hosts, "limit": self.limit,
+            "known_hosts": self.known_hosts, "limit": self.limit, "max_load": self.max_load,
         }  # fmt: skip
 
     @classmethod
@@ -70,7 +74,7 @@ class Ssh:
         limit = values.get("limit")
         return cls(
             texts["ssh_user"], texts["ssh_key"], texts["ssh_port"], options, known,
-            int(str(limit)) if limit is not None else None,
+            int(str(limit)) if limit is not None else None, float(str(values.get("max_load") or MAX_LOAD)),
         )  # fmt: skip
 
     def login(self, machine: Machine) -> Login:
@@ -164,7 +168,7 @@ class Reach:
         login = self._ssh.login(machine)
         if self._asker is not None:
             login = replace(login, prompts=True, environment=self._asker.environment)
-        return SSHHost(login, self._sockets, HostMeter(self._bucket))
+        return SSHHost(login, self._sockets, HostMeter(self._bucket), Thresholds(self._ssh.max_load))
 
     def _sockets(self) -> Path:
         with self._lock:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,6 @@ from clinic.deadline import Deadline
 from clinic.errors import Cancelled, ItemError, TimedOut
 from clinic.host.local import LocalHost
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.script import HOLD
 from clinic.outcome import Reason
 from clinic.units import KIB, MIB
 
@@ -228,20 +225,7 @@ def test_closing_it_leaves_nothing(
     for process in processes:
         process.close()
     assert set(sshd.home.iterdir()) <= before
-    until = time.monotonic() + 5
-    while (left := _ours(sshd)) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert left == []
-
-
-def _ours(sshd: Sshd) -> list[str]:
-    """What still runs for a connection to `sshd`, or holds a file open for one."""
-    said = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [
-        line
-        for line in said.splitlines()
-        if f"{sshd.home}/user_key" in line or line.endswith(f"sleep {HOLD}")
-    ]
+    assert sshd.left() == []
 
 
 @pytest.mark.parametrize("shell", ["/usr/bin/busybox sh", "/usr/bin/bash", "/usr/bin/dash"])

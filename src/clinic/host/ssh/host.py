@@ -17,6 +17,7 @@ from clinic.host.ssh.login import Login
 from clinic.host.ssh.meter import HostMeter
 from clinic.host.ssh.process import SSHProcess
 from clinic.host.ssh.reader import LARGEST, Hands, open_file
+from clinic.host.ssh.strain import LOOK, Gate, Thresholds
 from clinic.host.ssh.words import command, script
 from clinic.host.walk import shown
 from clinic.outcome import Reason
@@ -34,8 +35,13 @@ _LOOK_SECONDS = 20.0
 class SSHHost(Host):
     """Runs commands and reads files on another machine, as whoever logs in there. Used by many threads at once."""
 
-    def __init__(self, login: Login, sockets: Callable[[], Path], meter: HostMeter) -> None:
-        """Logs in. `sockets` gives the run's directory for control sockets. Raises `Failed`, `Retryable`, `Skip`."""
+    def __init__(
+        self, login: Login, sockets: Callable[[], Path], meter: HostMeter, limits: Thresholds | None = None
+    ) -> None:
+        """Logs in. `sockets` gives the run's directory for control sockets. Raises `Failed`, `Retryable`, `Skip`.
+
+        Where the node is past `limits`, nothing new is begun on it.
+        """
         self.name = login.name
         self.become_root = f"log in at {self.name} as root"
         self._meter = meter
@@ -48,6 +54,7 @@ class SSHHost(Host):
         self._trusted: dict[str, bool] = {}
         self._allowed: dict[tuple[str, ...], bool] = {}
         self._ahead = self._ask_clock()
+        self._gate = Gate(self._ask_strain, limits or Thresholds(), self.name)
 
     @property
     def is_root(self) -> bool:  # type: ignore[override] # asked at first need, since it may cost a call of sudo
@@ -73,11 +80,15 @@ class SSHHost(Host):
         ahead = int(whole) + (float(f"0.{fraction}") if exact else 0.5) - (before + after) / 2
         return round(ahead, 3) if abs(ahead) > (after - before) / 2 + (0.0 if exact else 0.5) else 0.0
 
+    def _ask_strain(self, deadline: Deadline) -> str:
+        return self._ask(script(LOOK), deadline).data.decode("ascii", "replace")
+
     def cost(self) -> dict[str, float]:
         meter = self._meter
         return {
             "ssh_connections": self._connection.connections, "ssh_requests": meter.requests,
             "ssh_received": meter.received, "ssh_sent": meter.sent, "clock_ahead": self._ahead,
+            "ssh_paused": round(self._gate.paused, 3),
         }  # fmt: skip
 
     def which(self, tool: str) -> str | None:
@@ -104,6 +115,7 @@ class SSHHost(Host):
         line = (self._program(argv, root, deadline), *argv[1:])
         if root and self.facts.uid != 0:
             line = self._through_sudo(line, deadline)
+        self._gate.enter(deadline)
         return SSHProcess(self._connection, command(line, environment or {}, stdin), deadline)
 
     def stat(self, path: str, deadline: Deadline) -> FileInfo:
@@ -133,6 +145,7 @@ class SSHHost(Host):
 
     def _stream(self, argv: Sequence[str], deadline: Deadline) -> Process:
         """With little claim to the node's processors and disks."""
+        self._gate.enter(deadline)
         gentle = [*(["nice", "-n", "19"] if "nice" in self.facts.tools else [])]
         gentle += ["ionice", "-c", "2", "-n", "7"] if "ionice" in self.facts.tools else []
         return SSHProcess(self._connection, command([*gentle, *argv], {}, b""), deadline)

@@ -8,6 +8,8 @@ import time
 from clinic.deadline import Deadline
 from clinic.errors import ItemError
 
+_SLICE = 0.05
+
 
 class Bucket:
     """Holds the bytes that may come a second, for all hosts together. A stream waits until its own have run out."""
@@ -36,8 +38,9 @@ class Bucket:
         until = time.monotonic() + wait
         try:
             while (left := until - time.monotonic()) > 0:
+                time.sleep(min(left, _SLICE))
                 deadline.moved()  # It is us who wait: nothing has stalled.
-                deadline.pause(min(left, deadline.SLICE))
+                deadline.check()
         except ItemError:
             return  # Its deadline, or the run's end: the next look at the clock says so.
         finally:

@@ -1,0 +1,114 @@
+"""Whether a node is short of something: then nothing new is begun on it, and we wait."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clinic.deadline import Deadline
+from clinic.errors import ItemError, Skip
+from clinic.outcome import Reason
+
+LOOK = (
+    b"cat /proc/loadavg /proc/pressure/io /proc/pressure/memory 2>/dev/null; "
+    b"grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; grep -c '^processor' /proc/cpuinfo"
+)
+"""Asks a node how it is: proc_loadavg(5), the kernel's accounting/psi, proc_meminfo(5)."""
+
+EVERY = 15.0
+"""Seconds that an answer counts."""
+
+PAUSE = 2.0
+"""Seconds between two looks while we wait."""
+
+PATIENCE = 20.0
+"""Most seconds that one item waits; then it is left out."""
+
+
+MAX_LOAD = 16.0
+"""Processes that want to run, or wait for a disk, for each processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on a node is left alone."""
+
+    load: float = MAX_LOAD
+    """Processes that want to run, or wait for a disk, for each processor (the load of a minute)."""
+
+    stalled: float = 40.0
+    """Per cent of the last ten seconds in which nothing went on for want of disks or of memory (PSI, `full`)."""
+
+    memory: float = 0.02
+    """Part of the memory that is still available."""
+
+    def __str__(self) -> str:
+        return (
+            f"a load of {self.load:g} for each processor, {self.stalled:g} % of the time waiting for disks or memory,"
+            f" {self.memory:.0%} of the memory left"
+        )
+
+
+def strain(said: str, limits: Thresholds) -> str:
+    """What a node is short of, by its answer to `LOOK`; empty where it is not."""
+    load = re.match(r"([\d.]+) ", said)
+    processors = re.search(r"(?m)^(\d+)$", said)
+    per = float(load[1]) / max(1, int(processors[1])) if load and processors else 0.0
+    if per > limits.load:
+        return f"its load is {per:.1f} for each processor"
+    stalled = max((float(value) for value in re.findall(r"(?m)^full avg10=([\d.]+)", said)), default=0.0)
+    if stalled > limits.stalled:
+        return f"it waits for its disks or memory {stalled:.0f} % of the time"
+    total, free = (re.search(rf"(?m)^{name}:\s+(\d+)", said) for name in ("MemTotal", "MemAvailable"))
+    if total and free and int(free[1]) < limits.memory * int(total[1]):
+        return f"{int(free[1]) / max(1, int(total[1])):.1%} of its memory is left"
+    return ""
+
+
+class Gate:
+    """Lets work on one node begin, unless that is short of something."""
+
+    def __init__(self, ask: Callable[[Deadline], str], limits: Thresholds, name: str) -> None:
+        """`ask` puts `LOOK` to the node."""
+        self._ask = ask
+        self._limits = limits
+        self._name = name
+        self._lock = threading.Lock()
+        self._looked: float | None = None
+        self._short = ""
+        self.paused = 0.0
+        """Seconds that items waited here, together."""
+
+    def enter(self, deadline: Deadline) -> None:
+        """Wait until the node is at ease. Raises `Skip` where it is not within a while, and what `deadline` raises."""
+        started = time.monotonic()
+        while short := self._look(deadline):
+            if time.monotonic() - started > PATIENCE:
+                raise Skip(
+                    Reason.SERVER_PROTECTED,
+                    f"{self._name} was left alone: {short}, after {PATIENCE:g} s of waiting",
+                    fix=f"collect again when it is at ease (limits: {self._limits})",
+                )
+            before = time.monotonic()
+            try:
+                deadline.pause(PAUSE)
+            finally:
+                with self._lock:
+                    self.paused += time.monotonic() - before
+
+    def _look(self, deadline: Deadline) -> str:
+        with self._lock:
+            age = EVERY if not self._short else PAUSE
+            if self._looked is not None and time.monotonic() - self._looked < age:
+                return self._short
+        try:
+            short = strain(self._ask(deadline), self._limits)
+        except ItemError:
+            deadline.check()
+            short = ""  # It does not say; the work itself will tell what is wrong.
+        with self._lock:
+            self._looked, self._short = time.monotonic(), short
+        return short
