@@ -19,7 +19,7 @@ from clinic.read.logfiles import LogFile, LogLine, Wanted, spans
 from clinic.read.needle import LevelNeedle, Needle
 from clinic.read.open import Opened
 from clinic.redact.pattern import Pattern
-from clinic.units import MIB
+from clinic.units import KIB, MIB
 
 PIECE = MIB
 """Bytes that are read at once where it is not known where entries begin."""
@@ -31,7 +31,18 @@ LARGEST_SPAN = 2 * FRAME
 """Bytes of a stretch beyond which it is read in pieces."""
 
 AHEAD = 8
-"""Stretches that are looked through ahead of what is shown, of all files together."""
+"""Stretches of a file that are looked through ahead of what is shown, while little is found in them."""
+
+FEW = 16
+"""Little is what so many times would be no more than the stretch."""
+
+ROOM = 64 * MIB
+"""Bytes that the first files which are read at once share; further ones take less and less."""
+
+SMALLEST_SPAN = 256 * KIB
+"""Bytes of a stretch, if not of a minute, below which unpacking a frame up to it costs too much."""
+
+Found = bytes | list[LogLine]
 
 WORKERS = min(4, os.cpu_count() or 1)
 """Threads that unpack and search: both are done without Python's lock."""
@@ -58,7 +69,7 @@ class LogReader:
 
     def entries(self, file: LogFile) -> Iterator[LogLine]:
         """The wanted entries of a file, in the order of the file."""
-        found = spans(file, self._wanted)
+        found = spans(file, self._wanted, max(SMALLEST_SPAN, ROOM // (self._reading + 1)))
         if not found:
             return
         stretches = self._opened.stretches(file.path) if file.index is not None else None
@@ -94,21 +105,23 @@ class LogReader:
         start, end = found[0]
         cutter = self._cutter(file, b"" if _told(file) else source.read(start, min(end, start + PIECE)))
         waiting = iter(found)
-        ahead: deque[tuple[int, int, Future[bytes] | None]] = deque()
+        ahead: deque[tuple[int, int, Future[Found] | None]] = deque()
+        few = False
         while True:
-            room = max(1, AHEAD // self._reading) - len(ahead)
-            for start, end in itertools.islice(waiting, max(0, room)):
+            for start, end in itertools.islice(waiting, max(0, (AHEAD if few else 1) - len(ahead))):
                 small = end - start <= LARGEST_SPAN
                 ahead.append(
-                    (start, end, self._pool.submit(cutter.interesting, source, start, end) if small else None)
+                    (start, end, self._pool.submit(cutter.look, source, start, end) if small else None)
                 )
             if not ahead:
                 return
-            start, end, data = ahead.popleft()
-            if data is not None:
-                yield from cutter.of_whole(data.result())
-            else:
+            start, end, job = ahead.popleft()
+            if job is None:
                 yield from cutter.of_pieces(_pieces(source, start, end))
+                continue
+            result = job.result()
+            few = not isinstance(result, bytes) and FEW * sum(len(line.text) for line in result) < end - start
+            yield from cutter.of_whole(result) if isinstance(result, bytes) else result
 
     def _cutter(self, file: LogFile, sample: bytes) -> _Cutter:
         return _Cutter(file, sample, self._wanted, self._needle)
@@ -155,11 +168,10 @@ class _Cutter:
         if needle is None and wanted.levels and self._format is not None:
             self._search = LevelNeedle(self._format, wanted.levels)
 
-    def interesting(self, source: Stretches, start: int, end: int) -> bytes:
-        """A stretch, if anything in it may be wanted. For the threads that look ahead."""
+    def look(self, source: Stretches, start: int, end: int) -> Found:
+        """What is wanted of a stretch; all of it where nothing is searched for. For the threads that look ahead."""
         data = source.read(start, end)
-        pattern = self._search.in_many(data) if self._search is not None else None
-        return data if pattern is None or pattern.search(data) is not None else b""
+        return list(self.of_whole(data)) if self._search is not None else data
 
     def of_whole(self, data: bytes) -> Iterator[LogLine]:
         """The wanted entries in `data`, which begins with one and ends where one does."""

@@ -140,8 +140,10 @@ class Wanted:
     """Only these; all when empty."""
 
 
-def spans(file: LogFile, wanted: Wanted) -> list[tuple[int, int]]:
+def spans(file: LogFile, wanted: Wanted, most: int = 2 * seekable.FRAME) -> list[tuple[int, int]]:
     """The stretches of its plain bytes that may hold what is wanted, in order, each from one frame of the stored ones.
+
+    They are of no more than `most` bytes, if not of one row of the index.
 
     All of it in one without an index; else each begins with an entry and ends where one does.
     """
@@ -155,8 +157,9 @@ def spans(file: LogFile, wanted: Wanted) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for number in sorted(read):
         start, end = rows[number].offset, rows[number + 1].offset if number + 1 < len(rows) else file.size
-        if found and found[-1][1] == start and found[-1][0] // seekable.FRAME == start // seekable.FRAME:
-            found[-1] = (found[-1][0], end)
+        before, reached = found[-1] if found else (0, -1)
+        if reached == start and before // seekable.FRAME == start // seekable.FRAME and end - before <= most:
+            found[-1] = (before, end)
         else:
             found.append((start, end))
     return found
