@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A directory with a package in two pieces, and with things that look like ours."""
+    """A directory with a package, with another in parts, and with things that look like ours."""
     place = tmp_path / "place"
     place.mkdir()
     data = b"packed"
@@ -40,7 +41,10 @@ def place(tmp_path: Path) -> Path:
         "prod",
     )
     (place / "p.tar.zst").write_bytes(data)
-    (place / "p.tar.zst.001").write_bytes(data[:3])
+    (place / "q.tar.zst.parts").mkdir()
+    (place / "q.tar.zst.parts" / "q.tar.zst.001").write_bytes(data[:3])
+    (place / "q.tar.zst.parts" / "SHA256SUMS").write_bytes(b"")
+    (place / "q.tar.zst.parts" / "q.tar.zst.json").write_bytes(replace(package, name="q.tar.zst").to_json())
     (place / "p.tar.zst.md").write_bytes(b"somebody's notes")
     (place / "p.tar.zst.json").write_bytes(package.to_json())
     (place / "other.json").write_bytes(b"{}")
@@ -50,22 +54,27 @@ def place(tmp_path: Path) -> Path:
     return place
 
 
-def test_a_package_is_found_and_strangers_are_not(place: Path) -> None:
-    (found,) = things([place])
+def test_packages_are_found_and_strangers_are_not(place: Path) -> None:
+    found, parts = things([place])
     assert (found.what, found.path.name, found.cluster) == (What.PACKAGE, "p.tar.zst", "prod")
+    assert (parts.what, parts.path.name, parts.cluster) == (What.PACKAGE, "q.tar.zst.parts", "prod")
     assert found.age(NOW) == 86400
     assert next(iter(things([found.path]))) == found
 
 
-def test_a_package_goes_with_its_facts_and_pieces(place: Path) -> None:
-    (found,) = things([place])
+def test_a_package_goes_with_its_facts_and_parts(place: Path) -> None:
+    (place / "q.tar.zst.parts" / "mine").write_bytes(b"x")
+    found, parts = things([place])
     assert remove(found) == ()
-    assert {path.name for path in place.iterdir()} == {"p.tar.zst.md", "other", "other.json", "web"}
+    assert remove(parts) == ("mine",)
+    assert {path.name for path in place.iterdir()} == {
+        "p.tar.zst.md", "other", "other.json", "web", "q.tar.zst.parts",
+    }  # fmt: skip
 
 
 def test_a_package_that_became_another_file_stays(place: Path) -> None:
     (place / "p.tar.zst").write_bytes(b"something else by now")
-    assert list(things([place])) == []
+    assert [one.path.name for one in things([place])] == ["q.tar.zst.parts"]
 
 
 def test_a_link_to_a_package_is_not_followed(place: Path, tmp_path: Path) -> None:

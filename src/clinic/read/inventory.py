@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from glob import escape
 from pathlib import Path
 
-from clinic.bundle.layout import JOURNAL, MANIFEST
+from clinic.bundle.layout import JOURNAL, MANIFEST, SUMS
 from clinic.bundle.manifest import Manifest, Run
 from clinic.bundle.package import ENDING, Package
 from clinic.bundle.reader import Unsealed
@@ -26,6 +25,9 @@ from clinic.redact.privacy import Level
 from clinic.units import MIB
 
 _LARGEST_SIDECAR = 16 * MIB
+PARTS = ".parts"
+"""Ending of the directory with the parts of a package."""
+
 _PIECE = re.compile(r"\.\d{3,}")
 
 
@@ -111,7 +113,7 @@ def _look(path: Path) -> Left | None:
     if path.is_symlink():
         return None
     try:
-        return _bundle(path) if path.is_dir() else _package(path)
+        return (_parts(path) or _bundle(path)) if path.is_dir() else _package(path)
     except (ClinicError, OSError):
         return None  # a stranger's manifest.json, or what this account may not read
 
@@ -135,31 +137,40 @@ def _of_run(what: What, path: Path, run: Run, when: str, files: Iterable[FileEnt
 
 def _package(path: Path) -> Left | None:
     """A package by the facts beside it; without them it could be anybody's file."""
-    beside = path.with_name(path.name + ENDING)
-    if not beside.is_file() or beside.is_symlink() or beside.stat().st_size > _LARGEST_SIDECAR:
+    found = _facts(path.with_name(path.name + ENDING))
+    if found is None:
         return None
-    found = Package.from_json(beside.read_bytes(), beside.name)
     if found.name != path.name or found.size != path.stat().st_size:
-        raise BadBundle(f"{beside} is about another file")
-    size = found.size + beside.stat().st_size + sum(piece.stat().st_size for piece in _pieces(path))
-    return Left(
-        What.PACKAGE,
-        path,
-        found.cluster,
-        found.created,
-        size,
-        found.privacy,
-        found.cluster_id or found.cluster,
-    )
+        raise BadBundle(f"{path.name}{ENDING} is about another file")
+    return _left(path, found)
 
 
-def _pieces(package: Path) -> list[Path]:
-    """What `--split` made of it."""
-    return [
-        path
-        for path in sorted(package.parent.glob(f"{escape(package.name)}.*"))
-        if _PIECE.fullmatch(path.name.removeprefix(package.name)) and path.is_file() and not path.is_symlink()
-    ]
+def _parts(path: Path) -> Left | None:
+    """The directory of a package that `clinic pack --split` made, by the facts in it."""
+    name = path.name.removesuffix(PARTS)
+    found = _facts(path / (name + ENDING)) if name != path.name else None
+    return None if found is None or found.name != name else _left(path, found)
+
+
+def _facts(path: Path) -> Package | None:
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > _LARGEST_SIDECAR:
+        return None
+    return Package.from_json(path.read_bytes(), path.name)
+
+
+def _left(path: Path, found: Package) -> Left:
+    size = sum(file.stat().st_size for file in _files(path))
+    cluster = found.cluster_id or found.cluster
+    return Left(What.PACKAGE, path, found.cluster, found.created, size, found.privacy, cluster)
+
+
+def _files(path: Path) -> list[Path]:
+    """What belongs to the package or the directory of its parts at `path`, its facts last."""
+    if not path.is_dir():
+        return [path, path.with_name(path.name + ENDING)]
+    name = path.name.removesuffix(PARTS)
+    pieces = [one for one in sorted(path.iterdir()) if _PIECE.fullmatch(one.name.removeprefix(name))]
+    return [*pieces, *(one for one in (path / SUMS, path / (name + ENDING)) if one.is_file())]
 
 
 def keys() -> Iterator[Left]:
@@ -180,6 +191,11 @@ def remove(thing: Left) -> tuple[str, ...]:
         return remove_bundle(thing.path, calling_user())
     if _look(thing.path) is None:
         raise BadBundle(f"{thing.path} is no longer what it was a moment ago")
-    for path in (*_pieces(thing.path), thing.path, thing.path.with_name(thing.path.name + ENDING)):
+    for path in _files(thing.path):
         path.unlink(missing_ok=True)
-    return ()
+    if not thing.path.is_dir():
+        return ()
+    left = tuple(sorted(path.name for path in thing.path.iterdir()))
+    if not left:
+        thing.path.rmdir()
+    return left
