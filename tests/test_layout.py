@@ -37,7 +37,7 @@ MUTABLE_DATACLASSES = {
 BROAD_CATCHES = {
     "src/clinic/cli/main.py": "the one place that turns an unknown error into one line for a person",
     "src/clinic/guard.py": "a collector that raises becomes one failed record, never a lost bundle",
-    "src/clinic/bundle/door.py": "redaction fails closed: whatever a redactor raises, no byte passes unseen",
+    "src/clinic/bundle/filter.py": "redaction fails closed: whatever a redactor raises, no byte passes unseen",
     "src/clinic/redact/scanner.py": "redaction fails closed: what a rule that raises looked at is withheld",
 }
 """The only files that may catch every exception."""

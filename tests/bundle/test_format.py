@@ -12,7 +12,7 @@ import pytest
 
 from clinic.bundle import layout
 from clinic.bundle.cap import marker
-from clinic.bundle.door import FAILED
+from clinic.bundle.filter import FAILED
 from clinic.bundle.manifest import FORMAT, ClusterFacts, Manifest, Run, WindowFacts
 from clinic.bundle.record import Action, Attempt, Entry, FileEntry, Record
 from clinic.bundle.writer import Sealed

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinic.kinds import Content
-from clinic.redact import Redactor, door
+from clinic.redact import Redactor, redactor
 from clinic.secret import SecretRegister
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -84,7 +84,7 @@ def test_no_size_of_a_block_changes_the_output(block: int, monkeypatch: pytest.M
 def _compared_with_blocks_of(block: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes, Content], None]:
     def compare(data: bytes, content: Content) -> None:
         expected = _whole(data, content)
-        monkeypatch.setattr(door, "BLOCK", block if len(data) < 2000 else max(block, 1000))
+        monkeypatch.setattr(redactor, "BLOCK", block if len(data) < 2000 else max(block, 1000))
         try:
             assert _whole(data, content) == expected
         finally:

@@ -10,8 +10,8 @@ import pytest
 
 from clinic.kinds import Content
 from clinic.redact import Redactor, text
-from clinic.redact.door import BLOCK
 from clinic.redact.readers import Step, While
+from clinic.redact.redactor import BLOCK
 from clinic.redact.rule import Hit, Take
 from clinic.redact.view import Opening, View
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from clinic.bundle.cap import Cap
-from clinic.bundle.door import BINARY, Door
+from clinic.bundle.filter import BINARY, Filter
 from clinic.bundle.layout import COMPRESSED, Names, fold, safe_path
 from clinic.bundle.record import Entry, FileEntry
 from clinic.bundle.sink import Sink
@@ -159,7 +159,7 @@ class PartWriter:
         self._bench = bench
         self._content = content
         self._version = bench.redactor.register.version
-        self._door = Door(bench.redactor.stream(content, learn=manner.learn), content)
+        self._filter = Filter(bench.redactor.stream(content, learn=manner.learn), content)
         self._sink = Sink(bench.store, path)
         self._limit = manner.cap
         self._cap = Cap(bench.store, manner.cap, self._pass_on, text=content not in BINARY)
@@ -188,7 +188,7 @@ class PartWriter:
         with self._lock:
             self._item.check()
             self.received += len(data)
-            self._cap.feed(self._door.feed(data))
+            self._cap.feed(self._filter.feed(data))
             self._stopped = self._sink.full
         self._check_after()
         if self._stopped:
@@ -198,7 +198,7 @@ class PartWriter:
         """The source leaves `missing` plain bytes out here; -1 when nobody knows how many."""
         with self._lock:
             self._item.check()
-            self._cap.feed(self._door.gap(missing))
+            self._cap.feed(self._filter.gap(missing))
         self._check_after()
 
     def finish(self, *, reason: Reason | None = None, message: str = "") -> FileEntry:
@@ -209,7 +209,7 @@ class PartWriter:
         """
         with self._lock:
             self._item.check()
-            self._cap.feed(self._door.finish())
+            self._cap.feed(self._filter.finish())
             self._cap.finish()
             self._lost += self._sink.finish()
             if self._sink.full and not self._sink.plain:
@@ -242,40 +242,40 @@ class PartWriter:
         troubles = self._own_troubles()
         if reason is not None:
             # A redactor that failed is the graver news; a cut that was made on purpose is the lesser.
-            troubles.insert(1 if self._door.failure or self._door.withheld else 0, (reason, message))
+            troubles.insert(1 if self._filter.failure or self._filter.withheld else 0, (reason, message))
         return FileEntry(
             path=self.path + (COMPRESSED if self._sink.compressed else ""),
             plain=self._sink.plain,
             stored=self._sink.stored,
             sha256=self._sink.sha256,
             dropped=self._dropped(),
-            redactions=self._door.counts,
+            redactions=self._filter.counts,
             reason=troubles[0][0] if troubles else None,
             message="; ".join(dict.fromkeys(text for _, text in troubles if text)),
         )
 
     def _own_troubles(self) -> list[tuple[Reason, str]]:
         found: list[tuple[Reason, str]] = []
-        if self._door.failure:
-            text = f"the redactor failed ({self._door.failure}): what it did not see was left out"
+        if self._filter.failure:
+            text = f"the redactor failed ({self._filter.failure}): what it did not see was left out"
             found.append((Reason.REDACTION_FAILED, text))
-        elif self._door.withheld:
-            text = f"the redactor left out {plural(self._door.withheld, 'part')} that it could not clear"
+        elif self._filter.withheld:
+            text = f"the redactor left out {plural(self._filter.withheld, 'part')} that it could not clear"
             found.append((Reason.REDACTION_FAILED, text))
         if self._sink.full:
             found.append((Reason.OVER_BUDGET, _OVER_BUDGET))
         if self._cap.dropped:
             text = f"{plural(self._cap.dropped, 'byte')} left out: longer than its cap of {human_size(self._limit)}"
             found.append((Reason.TRUNCATED, text))
-        if self._door.missing:
-            count = plural(self._door.missing, "byte") if self._door.missing > 0 else "bytes"
+        if self._filter.missing:
+            count = plural(self._filter.missing, "byte") if self._filter.missing > 0 else "bytes"
             found.append((Reason.TRUNCATED, f"{count} left out where it was read"))
         return found
 
     def _dropped(self) -> int:
-        if self._door.failure or self._door.withheld or self._stopped or self._door.missing < 0:
+        if self._filter.failure or self._filter.withheld or self._stopped or self._filter.missing < 0:
             return -1
-        return self._cap.dropped + self._lost + self._door.missing
+        return self._cap.dropped + self._lost + self._filter.missing
 
     def _check_after(self) -> None:
         # Given up while it was writing: whoever gave it up could not clean up behind it.

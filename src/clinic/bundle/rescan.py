@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from clinic.bundle.budget import Budget
 from clinic.bundle.contents import Shelf
-from clinic.bundle.door import Door
+from clinic.bundle.filter import Filter
 from clinic.bundle.layout import COMPRESSED, Names
 from clinic.bundle.masking import Masker
 from clinic.bundle.member import plain
@@ -69,12 +69,12 @@ class Rescan:
 
     def _derived(self, placed: Placed, version: int) -> bool:
         """The same for a derived file, which is small and never compressed."""
-        file, door = placed.file, self._door(placed)
+        file, through = placed.file, self._filter(placed)
         try:
-            seen = b"".join(self._masked(file, door))
+            seen = b"".join(self._masked(file, through))
             fresh = replace(
                 file, plain=len(seen), stored=len(seen), sha256=hashlib.sha256(seen).hexdigest(),
-                redactions=_added(file, door),
+                redactions=_added(file, through),
             )  # fmt: skip
             if fresh != file:
                 self._store.put(file.path, seen)
@@ -94,9 +94,9 @@ class Rescan:
                 self._store.folder.rename(file.path, renamed.path)
             return renamed
         sink = Sink(self._store, wanted, Budget(None))
-        door = self._door(placed)
+        through = self._filter(placed)
         try:
-            for chunk in self._masked(file, door):
+            for chunk in self._masked(file, through):
                 sink.write(chunk)
             sink.finish()
             path = wanted + (COMPRESSED if sink.compressed else "")
@@ -109,12 +109,12 @@ class Rescan:
         self._store.budget.give_back(file.stored - sink.stored)
         return replace(
             file, path=path, plain=sink.plain, stored=sink.stored, sha256=sink.sha256,
-            redactions=_added(file, door),
+            redactions=_added(file, through),
         )  # fmt: skip
 
-    def _door(self, placed: Placed) -> Door:
+    def _filter(self, placed: Placed) -> Filter:
         stream = rewrite_learned(self._redactor.register, placed.version, placed.content)
-        return Door(stream, placed.content)
+        return Filter(stream, placed.content)
 
     def _plain(self, file: FileEntry) -> BinaryIO:
         with disk_errors(file.path):
@@ -122,23 +122,23 @@ class Rescan:
 
     def _is_clean(self, placed: Placed) -> bool:
         before, after = hashlib.sha256(), hashlib.sha256()
-        door = self._door(placed)
+        through = self._filter(placed)
         with self._plain(placed.file) as stream:
             while data := stream.read(MIB):
                 before.update(data)
-                after.update(door.feed(data))
-        after.update(door.finish())
+                after.update(through.feed(data))
+        after.update(through.finish())
         return before.digest() == after.digest()
 
-    def _masked(self, file: FileEntry, door: Door) -> Iterator[bytes]:
+    def _masked(self, file: FileEntry, through: Filter) -> Iterator[bytes]:
         with self._plain(file) as stream:
             while data := stream.read(MIB):
-                yield door.feed(data)
-        yield door.finish()
-        if door.failure:
-            raise BadBundle(f"the redactor failed on {file.path!r}: {door.failure}")
+                yield through.feed(data)
+        yield through.finish()
+        if through.failure:
+            raise BadBundle(f"the redactor failed on {file.path!r}: {through.failure}")
 
 
-def _added(file: FileEntry, door: Door) -> dict[str, int]:
+def _added(file: FileEntry, through: Filter) -> dict[str, int]:
     """How often each rule masked something in `file`, with what it did now."""
-    return dict(Counter(file.redactions) + Counter(door.counts))
+    return dict(Counter(file.redactions) + Counter(through.counts))

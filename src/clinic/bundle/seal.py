@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from clinic.bundle.door import Door
+from clinic.bundle.filter import Filter
 from clinic.bundle.layout import JOURNAL, MANIFEST, MANIFEST_NEW, PAGES, SUMS, Names, safe_path
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.part import Placed
@@ -22,14 +22,14 @@ from clinic.redact import Redactor
 
 def derive(path: str, data: bytes, store: Store, redactor: Redactor, names: Names) -> Placed:
     """Write the derived file `path`, small and uncompressed, in the room for the seal if need be."""
-    door = Door(redactor.stream(Content.TEXT), Content.TEXT)
+    through = Filter(redactor.stream(Content.TEXT), Content.TEXT)
     version = redactor.register.version
-    seen = door.feed(data) + door.finish()
+    seen = through.feed(data) + through.finish()
     name = path if path in PAGES else names.claim(safe_path(path))
     store.put(name, seen)
     file = FileEntry(
-        name, len(seen), len(seen), hashlib.sha256(seen).hexdigest(), redactions=door.counts,
-        reason=Reason.REDACTION_FAILED if door.failure else None,
+        name, len(seen), len(seen), hashlib.sha256(seen).hexdigest(), redactions=through.counts,
+        reason=Reason.REDACTION_FAILED if through.failure else None,
     )  # fmt: skip
     return Placed(file, version, Content.TEXT)
 

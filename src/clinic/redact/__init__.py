@@ -1,6 +1,6 @@
 """Redaction: credentials are masked in every byte that is stored, always; what can't be cleared is withheld."""
 
-from clinic.redact.door import Redactor, RedactStream, rewrite_learned
+from clinic.redact.redactor import Redactor, RedactStream, rewrite_learned
 from clinic.redact.rule import BadRule, Rule, RuleSet, Take
 from clinic.redact.shipped_rules import SHIPPED
 from clinic.secret import MASK

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clinic.kinds import Content
-from clinic.redact.door import Redactor
 from clinic.redact.pattern import BadPattern
+from clinic.redact.redactor import Redactor
 from clinic.redact.rule import BadRule, Rule, RuleSet, Take
 from clinic.redact.shipped_rules import SHIPPED
 from clinic.secret import SecretRegister

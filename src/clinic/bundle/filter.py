@@ -19,7 +19,7 @@ FAILED = b"\n[clinic: the redactor failed here; what follows is left out]\n"
 """Stands in a text from where on it was not redacted."""
 
 
-class Door:
+class Filter:
     """One stream of bytes on its way through the redactor."""
 
     def __init__(self, stream: RedactStream, content: Content) -> None:
