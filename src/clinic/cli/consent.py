@@ -17,8 +17,9 @@ from clinic.bundle.packagefile import read_package
 from clinic.cli.consent_prompt import language_option, make_desk, valid_option
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
+from clinic.cli.upload_package import Wanted, as_package
 from clinic.consent import decide, withdrawal
-from clinic.consent.destination import Protocol
+from clinic.consent.destination import Destination, Protocol
 from clinic.consent.destinations import find_destination
 from clinic.consent.receipt import Event, Record
 from clinic.consent.receipts import Receipts, state_of
@@ -49,48 +50,70 @@ def command() -> None:
 
 
 @command.command("give")
-@click.argument("package", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option("--to", "destination", required=True, metavar="DEST", help="A destination's name, or its URL.")
 @click.option("--case", default="", help="The support case that it is for; else the one the bundle names.")
 @click.option(
     "--protocol", type=click.Choice(PROTOCOLS), default=PROTOCOLS[0], show_default=True,
     help="What a destination named by its URL speaks.",
 )  # fmt: skip
+@click.option("--without", multiple=True, metavar="PATTERN", help="Leave this out of a bundle; repeatable.")
+@click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="age1...",
+    help="Encrypt a bundle to this one too: yourself.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where the package of a bundle goes.",
+)
 @language_option
 @valid_option
 @json_option
 def give(
-    package: Path, destination: str, case: str, protocol: str, language: str | None, require_valid_cert: bool,
-    as_json: bool,
+    source: Path, destination: str, case: str, protocol: str, language: str | None, require_valid_cert: bool,
+    as_json: bool, **given: Any,
 ) -> int:  # fmt: skip
-    """Answer now, at a terminal, whether PACKAGE may go to DEST; nothing is sent.
+    """Answer now, at a terminal, whether SOURCE may go to DEST; nothing is sent.
 
-    For a job that uploads later, where nobody can type: clinic upload finds the receipt. It is good for exactly this
-    file, destination, operator, notice, policy, case, format and keys, for seven days, and until you take it back.
-    Run it as the account that the job runs as, with the same --to, --case and --protocol as the upload.
+    SOURCE is a package, or a sealed bundle, of which the package is made that clinic upload would make. For a job that
+    uploads later, where nobody can type: clinic upload finds the receipt. It is good for exactly this file,
+    destination, operator, notice, policy, case, format and keys, for seven days, and until you take it back.
+    Run it as the account that the job runs as, with the same options.
 
     \b
     Examples:
       clinic consent give clinic-db1-20261125T103000Z.diag --to clinic-us
       clinic consent give for-support.tar.zst.age --to https://in.example.com --lang zh
+      clinic consent give clinic-db1-20261125T103000Z --to https://in.example.com --recipient age1...
     """
-    with Bars() as bars:
-        facts = read_package(package, bars)
-    require_inside(package, facts)
-    desk = make_desk(language, valid_certificate=require_valid_cert)
     there = find_destination(destination, Protocol(protocol))
+    with Bars() as bars:
+        path, _ = as_package(_wanted(source, there, given), bars)
+        facts = read_package(path, bars)
+    require_inside(path, facts)
+    desk = make_desk(language, valid_certificate=require_valid_cert)
     consent = decide.give(replace(facts, case=case or facts.case), there, desk)
     if as_json:
         print_json({
-            "receipt": consent.receipt, "package": consent.package, "bundle": consent.bundle,
+            "receipt": consent.receipt, "file": str(path), "package": consent.package, "bundle": consent.bundle,
             "destination": consent.destination, "notice": consent.notice, "expires": consent.expires.isoformat(),
         })  # fmt: skip
         return 0
     say(f"Yes for {consent.destination}, until {consent.expires:%Y-%m-%d %H:%M} UTC. Nothing was sent.")
     say(f"Receipt {consent.receipt}")
-    say(f"Next: clinic upload {package} --to {destination}")
+    say(f"Next: clinic upload {path} --to {destination}")
     say(f"To take it back: clinic consent withdraw {consent.receipt[:8]}")
     return 0
+
+
+def _wanted(source: Path, there: Destination, given: dict[str, Any]) -> Wanted:
+    return Wanted(source, there, tuple(given["without"]), tuple(given["recipients"]), given["output"])
 
 
 @command.command("list")

@@ -27,6 +27,7 @@ from clinic.consent.destinations import find_destination
 from clinic.consent.receipt import Event, Happened, written
 from clinic.errors import Interrupted, Refused, Unconfirmed, UsageError
 from clinic.progress import Progress
+from clinic.read.packagefacts import require_inside
 from clinic.secret import Secret
 from clinic.upload.choose import Way, uploader
 from clinic.upload.flow import Flow
@@ -147,6 +148,7 @@ def _job(named: str | None, given: dict[str, Any]) -> _Job:
 def _send(job: _Job, wanted: Wanted) -> int:
     progress = job.progress()
     path, facts = as_package(wanted, progress)
+    require_inside(path, facts)
     facts = replace(facts, case=job.case or facts.case)
     with Outgoing(path, progress) as outgoing:
         require_same(facts, path, outgoing.size, outgoing.sha256)
@@ -217,6 +219,7 @@ def _tell(job: _Job, agreed: Agreed, sent: Sent) -> None:
 def _offline(job: _Job, wanted: Wanted) -> int:
     progress = job.progress()
     path, facts = as_package(wanted, progress)
+    require_inside(path, facts)
     facts = replace(facts, case=job.case or facts.case)
     with Outgoing(path, progress) as outgoing:
         require_same(facts, path, outgoing.size, outgoing.sha256)
