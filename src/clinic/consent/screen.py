@@ -15,6 +15,7 @@ from clinic.consent.policy import Policy
 from clinic.formats.page import COLUMNS, cut, plain, width, wrap
 from clinic.kinds import Sensitivity
 from clinic.redact.privacy import Level
+from clinic.redact.readable import stays
 from clinic.units import human_size
 
 LETTERS = 8
@@ -187,6 +188,16 @@ class _Screen:
         level = self._package.privacy
         known = level in {str(one) for one in Level}
         yield from self._indented(self._say(f"level_{level}" if known else "level_other", level=level))
+        if known:
+            yield from self._stays(Level(level))
+
+    def _stays(self, level: Level) -> Iterator[str]:
+        """What can be read of each category."""
+        yield from self._indented(self._say("stays"))
+        categories = {kept.category for kept in self._package.kept}
+        literals = bool(self._package.redaction.counts.get(_LITERAL))
+        for category, phrases in stays(level, categories, literals=literals).items():
+            yield from self._indented(f"{category}: {', '.join(map(self._told, phrases))}", 4)
 
     def _leaks(self) -> Iterator[str]:
         yield self._say("leaks")

@@ -51,18 +51,27 @@ _REPLACED: dict[Level, tuple[str, ...]] = {
 }
 
 
-def readable(
+def stays(
     level: Level, categories: Iterable[str] = tuple(Category), *, literals: bool = False
-) -> dict[str, str]:
-    """Category -> what of it can be read by whoever gets the bundle. `literals` says that those of SQL are replaced.
+) -> dict[str, tuple[str, ...]]:
+    """Category -> what of it can be read by whoever gets the bundle: first what no level replaces, then the rest.
 
-    Credentials are masked at every level and are named in none of the lines.
+    `literals` says that those of SQL are replaced. Credentials are masked at every level and are in none of the lists.
     """
     gone = {*_REPLACED[level], *((_VALUES,) if literals else ())}
     wanted = frozenset(categories)
-    found: dict[str, str] = {}
-    for category in Category:
-        if category in wanted:
-            stays = [what for what in _BY_LEVEL[category] if what not in gone]
-            found[str(category)] = "; ".join(filter(None, (_ALWAYS[category], ", ".join(stays))))
-    return found
+    return {
+        str(category): (_ALWAYS[category], *(what for what in _BY_LEVEL[category] if what not in gone))
+        for category in Category
+        if category in wanted
+    }
+
+
+def readable(
+    level: Level, categories: Iterable[str] = tuple(Category), *, literals: bool = False
+) -> dict[str, str]:
+    """The same as a line for each category."""
+    found = stays(level, categories, literals=literals)
+    return {
+        name: "; ".join(filter(None, (always, ", ".join(rest)))) for name, (always, *rest) in found.items()
+    }
