@@ -7,6 +7,7 @@ each in a process of its own, in turns:
 
 * `scp`: a copy of the whole file
 * `pipe`: `ssh host 'tail -c +N FILE | head -c M | zstd -1'` at offsets that are told: the least that could be done
+* `nice pipe`: the same with as little claim to the node as Clinic's has
 * `door`: the window of 2 hours, found and cut by Clinic's source from here, as it comes to redaction
 * `redacted`: the same with redaction, zstd -3 and SHA-256, as the bundle's writer has it
 * `ssh x 20`, `one ssh`, `20 commands`: twenty commands: a connection each, one script, Clinic
@@ -131,6 +132,7 @@ def ways(sshd: Sshd, path: Path, options: argparse.Namespace) -> dict[str, str |
         "nothing": [*me, "nothing"],
         "scp": f"{scp} {own.user}@{own.target}:{path} {out}",
         "pipe": f"{ssh} '{pipe}' > {out}",
+        "nice pipe": f"{ssh} 'nice -n 19 ionice -c 2 -n 7 sh -c \"{pipe}\"' > {out}",
         "door": [*me, "window", *there, str(path), ""],
         "redacted": [*me, "window", *there, str(path), out],
         f"ssh x {options.commands}": f"for i in $(seq {options.commands}); do {ssh} uname -a; done",
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hosts", type=int, default=100)
     parser.add_argument("--commands", type=int, default=20)
+    parser.add_argument("--only", nargs="*", help="names of ways, without the others")
     options = parser.parse_args()
     directory: Path = options.dir
     path = make(directory / "clinic-bench-tidb.log", int(2048 * MIB * options.scale))
@@ -167,7 +170,11 @@ def main() -> None:
 
 def measure(sshd: Sshd, path: Path, options: argparse.Namespace) -> None:
     """Every way, in turns; the median of each."""
-    compared = ways(sshd, path, options)
+    compared = {
+        name: line
+        for name, line in ways(sshd, path, options).items()
+        if not options.only or name in ("nothing", *options.only)
+    }
     costs: dict[str, list[Cost]] = {name: [] for name in compared}
     for _ in range(options.rounds):
         for name, line in compared.items():

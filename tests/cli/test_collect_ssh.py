@@ -44,6 +44,8 @@ def test_a_machine_is_collected_from(clinic: Clinic, sshd: Sshd, tmp_path: Path)
     assert cost["ssh_requests"] > 20
     assert cost["ssh_received"] > 10_000
     assert abs(cost["clock_ahead"]) < 5
+    assert 0 < cost["ssh_cpu_seconds"] < 60
+    assert "Over SSH: 1 host, 1 connection" in ended.out
     assert sshd.left() == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clinic.bundle.manifest import Run
@@ -14,6 +14,8 @@ from clinic.read.heading import window_text
 from clinic.run.footprint import CONTROL
 from clinic.run.session import Result
 from clinic.units import human_duration, human_size, plural
+
+_REACHED = ("ssh_connections", "ssh_requests", "ssh_received", "ssh_cpu_seconds", "ssh_paused")
 
 SHOWN = 12
 """Reasons for which items are missing that the end names; the rest is counted, `clinic inspect` has them all."""
@@ -36,6 +38,7 @@ def show(result: Result, *, as_json: bool) -> None:
     _show_missing([record for record in records if record.incomplete or nothing])
     _show_denied([record for record in records if record.reason is Reason.NOT_PERMITTED])
     say(_place(result))
+    _show_reached(result.sealed.manifest.footprint)
     say(f"Bundle id {result.sealed.bundle_id}")
     again = any(record.status is Status.CANCELLED for record in records)
     say(f"Next: clinic {'collect --resume' if again else 'inspect'} {result.sealed.path}")
@@ -113,6 +116,21 @@ def _place(result: Result) -> str:
     return (
         f"Bundle {result.sealed.path}: {human_size(sum(record.stored for record in manifest.records))} on disk, "
         f"{human_duration(cost['seconds'])}, {cost['cpu_seconds']:.1f} s of CPU. Nothing was sent."
+    )
+
+
+def _show_reached(footprint: Mapping[str, Mapping[str, float]]) -> None:
+    """What the hosts were asked for over SSH, all and the one that it cost most: is it us who slow them down?"""
+    hosts = {name: cost for name, cost in footprint.items() if "ssh_requests" in cost}
+    if not hosts:
+        return
+    total = {key: sum(cost.get(key, 0) for cost in hosts.values()) for key in _REACHED}
+    most = max(hosts, key=lambda name: hosts[name].get("ssh_cpu_seconds", 0))
+    connections, requests, received, spent, paused = (total[key] for key in _REACHED)
+    say(
+        f"Over SSH: {plural(len(hosts), 'host')}, {plural(int(connections), 'connection')}, "
+        f"{plural(int(requests), 'request')}, {human_size(int(received))} received; {spent:.1f} s of CPU there, "
+        f"at most {hosts[most].get('ssh_cpu_seconds', 0):.1f} s on {most}; {paused:.0f} s of waiting for them."
     )
 
 

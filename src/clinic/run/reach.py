@@ -17,6 +17,7 @@ from clinic.errors import ItemError, Refused, Retryable
 from clinic.host.base import Host
 from clinic.host.local import LocalHost
 from clinic.host.ssh.askpass import Asker, Person
+from clinic.host.ssh.connection import SHELLS
 from clinic.host.ssh.directory import make
 from clinic.host.ssh.host import SSHHost
 from clinic.host.ssh.hostkeys import Scanned, accept, scan
@@ -28,6 +29,9 @@ from clinic.secret import Secret, SecretRegister
 
 AskKeys = Callable[[Sequence[Scanned]], bool]
 """Shows the keys of machines that are not known, and asks whether they are right."""
+
+_DESCRIPTORS = 512
+"""File descriptors for everything but SSH."""
 
 AT_ONCE = 16
 """Logins at once: more of them at one bastion are turned away (MaxStartups of sshd)."""
@@ -132,6 +136,8 @@ class Reach:
             with suppress(OSError, ItemError):  # Without a place for it nobody is asked.
                 self._asker = Asker(self._sockets(), self._secret)
 
+        _raise_descriptors(len(others))
+
         def attempt(machine: Machine) -> None:
             with suppress(ItemError):  # Kept where doors are kept, and raised again for each item.
                 open_one(machine.name)
@@ -189,3 +195,14 @@ class Reach:
             directory, self._directory = self._directory, None
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _raise_descriptors(hosts: int) -> None:
+    """Have room for the pipes of every shell on every host, as far as the system lets us (setrlimit(2))."""
+    import resource  # collecting is for Unix; reading a bundle must work without it
+
+    wanted = _DESCRIPTORS + hosts * SHELLS * 4
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

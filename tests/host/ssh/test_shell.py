@@ -184,3 +184,11 @@ def test_what_a_command_let_go_of_dies_with_the_shell(
     assert asleep(1) == 1
     shell.close()
     assert asleep(0) == 0
+
+
+def test_it_tells_what_it_spent(shell: RemoteShell) -> None:
+    run(shell, "sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done")
+    spent = shell.spent(Deadline(10))
+    assert 0.02 < spent < 100
+    assert run(shell, "echo", "on") == (0, b"on\n", b"")
+    assert shell.spent(Deadline(10)) >= spent

@@ -6,7 +6,8 @@ import random
 import secrets
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,12 @@ LOGIN_SECONDS = 60.0
 
 ASKING_SECONDS = 180.0
 
+PER_JUMP = 8
+"""Logins at once through one jump host: sshd turns more than ten away that have not ended (MaxStartups)."""
+
+_jumps: dict[str, threading.BoundedSemaphore] = {}
+_jumps_lock = threading.Lock()
+_SPENT_SECONDS = 2.0
 _TRIES = 4
 _RECONNECTS = 2
 """How often a lost connection is made anew in one run."""
@@ -81,7 +88,8 @@ class Connection:
         deadline = Deadline(ASKING_SECONDS if self._login.prompts else LOGIN_SECONDS)
         for number in range(1, _TRIES + 1):
             try:
-                shell, said = self._start(deadline, master=True)
+                with _jump_room(self._settings):
+                    shell, said = self._start(deadline, master=True)
             except Retryable as error:
                 if number == _TRIES or not is_passing(error.message):
                     raise
@@ -145,6 +153,17 @@ class Connection:
         master = self._master
         if master is not None and master.is_alive:
             master.hush(pid)
+
+    def spent(self) -> float:
+        """Seconds of processor that our shells and commands have taken there; of what is busy or gone, nothing."""
+        with self._changed:
+            idle, self._free = self._free, []
+        total = 0.0
+        for shell in idle:
+            with suppress(Ended, ItemError):
+                total += shell.spent(Deadline(_SPENT_SECONDS))
+            self.give(shell)
+        return total
 
     def lost(self, shell: RemoteShell) -> Retryable:
         """What to raise where the streams of `shell` ended in the middle."""
@@ -224,6 +243,15 @@ class Connection:
             shell.end_input()
         for shell in reversed(shells):
             shell.close()
+
+
+def _jump_room(settings: Mapping[str, Sequence[str]]) -> AbstractContextManager[object]:
+    """Room for a login through the jump host that is configured; any number where there is none."""
+    jump = " ".join(settings.get("proxyjump", ()))
+    if not jump or jump == "none":
+        return nullcontext()
+    with _jumps_lock:
+        return _jumps.setdefault(jump.partition(",")[0], threading.BoundedSemaphore(PER_JUMP))
 
 
 def parse_facts(said: bytes) -> Facts:

@@ -88,7 +88,7 @@ class SSHHost(Host):
         return {
             "ssh_connections": self._connection.connections, "ssh_requests": meter.requests,
             "ssh_received": meter.received, "ssh_sent": meter.sent, "clock_ahead": self._ahead,
-            "ssh_paused": round(self._gate.paused, 3),
+            "ssh_paused": round(self._gate.paused, 3), "ssh_cpu_seconds": round(self._connection.spent(), 3),
         }  # fmt: skip
 
     def which(self, tool: str) -> str | None:

@@ -146,6 +146,7 @@ while IFS= read -r L; do
     [ -z "$J" ] || wait "$J"
     run_ & J=$! ;;
   "K "*) [ "${L#K }" = "$Q" ] && kill -s TERM "$J" 2>/dev/null ;;
+  "T "*) Q=${L#T }; [ -z "$J" ] || wait "$J"; J=; times; say_ "$Q 0" ;;
   "H "*) kill -s KILL "${L#H }" 2>/dev/null ;;
   esac
 done

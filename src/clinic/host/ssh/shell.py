@@ -32,6 +32,7 @@ _HUSH = 5.0
 _LEAVE = 3.0
 """Seconds that a shell may take to end after its input has."""
 
+_TIME = re.compile(rb"(\d+)m([\d.,]+)s")
 _STATUS = re.compile(rb"(\d+) (\d+)([ks]?)\Z")
 
 
@@ -170,12 +171,22 @@ class RemoteShell:
 
     def begin(self, body: bytes, deadline: Deadline) -> None:
         """Run `body`, which starts something in the background and leaves its number in `C`."""
+        self._next()
+        self._send(request(self._number, self._nonce, body), deadline)
+
+    def spent(self, deadline: Deadline) -> float:
+        """Seconds of processor that the shell and all it ran have taken there."""
+        self._next()
+        self._send(b"T %d\n" % self._number, deadline)
+        found = _TIME.findall(self.rest(deadline))
+        return sum(int(minutes) * 60 + float(seconds.replace(b",", b".")) for minutes, seconds in found)
+
+    def _next(self) -> None:
         self._number += 1
         for stream in (self._out, self._err):
             stream.buffer.clear()
             stream.ending = None
         self.tail = b""
-        self._send(request(self._number, self._nonce, body), deadline)
 
     def read(self, deadline: Deadline) -> bytes | None:
         """The next piece of standard output, None at its end. Raises `Ended`, and what `deadline` raises."""
