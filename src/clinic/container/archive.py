@@ -30,6 +30,9 @@ _RAW_FRAME = zstandard.FRAME_HEADER + bytes((0x00, 0x38))
 _RAW_END = b"\x01\x00\x00"
 """The last block: raw, empty."""
 
+_JOB = 2 * MIB
+"""Plain bytes that one thread compresses: zstd's own choice needs four times the memory."""
+
 _LONGEST_NAME = 4 * KIB
 _LONGEST_FACTS = 64 * KIB
 """Bytes of an extended header; ours are a path of 1000 bytes."""
@@ -113,7 +116,10 @@ class _Frames:
     """Compresses what comes; a frame ends where something else has to stand."""
 
     def __init__(self, threads: int) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, threads=threads)
+        parameters = zstandard.ZstdCompressionParameters(
+            compression_level=LEVEL, write_checksum=1, threads=threads, job_size=_JOB if threads else 0
+        )
+        self._compressor = zstandard.ZstdCompressor(compression_params=parameters)
         self._frame: zstandard.ZstdCompressionObj | None = None
 
     def squeezed(self, data: bytes) -> bytes:

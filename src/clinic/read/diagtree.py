@@ -170,7 +170,7 @@ def diag_path(record: Record, file: FileEntry) -> str:
         return name
     if entry.id in _VARIABLES:
         return _VARIABLES[entry.id]
-    if entry.id in _TYPED:
+    if entry.id in _TYPED and entry.folder:
         return f"{entry.path.rpartition('/')[0]}/{name.removeprefix(entry.path).lstrip('/')}"
     return ""
 

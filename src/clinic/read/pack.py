@@ -39,6 +39,9 @@ ITSELF = "bundle"
 
 _COLUMNS = 200
 
+_THREADS = 2
+"""That compress what was decompressed for a `.diag`; each needs memory."""
+
 
 def pack(
     opened: Opened,
@@ -118,7 +121,7 @@ class _Job:
         with Behind(write) as behind:
             if self._certificate:
                 with diag_tree(self._opened, self._chosen, out.parent, self._progress) as tree:
-                    pieces = archive.write(members(tree), _moment(manifest), threads=os.cpu_count() or 1)
+                    pieces = archive.write(members(tree), _moment(manifest), threads=_THREADS)
                     diag.encrypt(metadata(tree, manifest), pieces, self._certificate, behind.write)
                     kept, lost = tuple(_kept_of(manifest, tree.kept)), tree.lost
             elif self._keys:
