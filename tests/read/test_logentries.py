@@ -45,7 +45,7 @@ Line = tuple[int, str, str]
 def written(seed: int) -> Iterator[bytes]:
     """Entries of all levels and of one or many lines, not strictly in order, with a stack now and then."""
     pick = random.Random(seed)
-    for at in range(1500):
+    for at in range(800):
         moment = START + timedelta(seconds=at * 4 - (pick.randrange(90) if at % 50 == 0 else 0))
         level = pick.choice(["DEBUG", "INFO", "INFO", "WARN"]) if at % 701 else "ERROR"
         more = (
@@ -171,12 +171,12 @@ def test_without_an_index_the_same_is_found(
 
 
 def test_what_is_followed_is_what_names_the_same(opened: Opened, plainly: list[Line]) -> None:
-    found = [line for line in plainly if re.search(r"a.go:5\].*conn=3[67]5\]", line[2])]
+    found = [line for line in plainly if re.search(r"a.go:5\].*conn=(?:365|55)\]", line[2])]
     connections = {line[2].partition("[conn=")[2].partition("]")[0] for line in found}
-    assert connections == {"365", "375"}
+    assert connections == {"365", "55"}
     same = [line for line in plainly if line[2].partition("[conn=")[2].partition("]")[0] in connections]
     assert len(same) > len(found)
-    assert chosen(opened, Choice(pattern=r"a.go:5\].*conn=3[67]5\]", follow=True)) == same
+    assert chosen(opened, Choice(pattern=r"a.go:5\].*conn=(?:365|55)\]", follow=True)) == same
 
 
 def test_little_is_read_for_a_short_window(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 
@@ -44,8 +43,8 @@ Logs = Sequence[tuple[str, str, bytes, str]]
 Make = Callable[..., Opened]
 
 
-@pytest.fixture
-def logs(tmp_path: Path, run: Callable[..., Run]) -> Make:
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory, run: Callable[..., Run]) -> Make:
     """Write a bundle of these logs as a run does."""
 
     def make(*contents: tuple[str, str, bytes, str], index: bool = True, sealed: bool = True) -> Opened:
@@ -53,7 +52,7 @@ def logs(tmp_path: Path, run: Callable[..., Run]) -> Make:
             Entry(f"log.{kind}", f"db1/{name}/{kind}", "log", "logs", "user-data", "log", True, "db1", name)
             for name, kind, _, _ in contents
         ]
-        root = tmp_path / "bundle"
+        root = tmp_path_factory.mktemp("logs") / "bundle"
         header = Header(run(), tuple(entries))
         with BundleWriter.create(root, header, Redactor(SecretRegister()), reserve=0) as writer:
             for entry, (_, _, content, told) in zip(entries, contents, strict=True):
@@ -75,7 +74,7 @@ def texts(opened: Opened, choice: Choice | None = None) -> list[str]:
     return [line.text.decode() for line in merged(opened, choice or Choice())]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two(logs: Make) -> Opened:
     """A TiDB that says something every second, and a TiKV every three."""
     tidb = b"".join(unified(at, "WARN" if at % 100 == 7 else "INFO", f"tidb {at}") for at in range(3600))
