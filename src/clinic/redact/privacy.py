@@ -300,7 +300,7 @@ def pieces_of(kinds: tuple[str, ...], separator: str = _SEPARATOR) -> list[str]:
     pieces = [
         r"(?P<mail>\b[\w.+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63})*\.[A-Za-z]{2,24}\b)",
         r"User@Host:\s*(?P<user1>[\w.\-]+)\[",
-        r"(?P<user3>[\w.\-]+)\]\s*@\s",
+        r"(?P<user3>[\w.\-]{1,64})\]\s{0,8}@\s",
         rf"\]\s*@\s*(?P<host1>{_ADDRESS})\s*\[",
         r"'(?P<user2>[\w.\-]+)'@",
         rf"@'(?P<host2>{_ADDRESS})'",
