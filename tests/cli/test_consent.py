@@ -154,8 +154,8 @@ def test_a_changed_package_is_not_asked_about(package: Path) -> None:
 
 
 def test_ctrl_c_sends_nothing_and_is_written_down(package: Path) -> None:
-    code, _ = give(package, b"\x03")
-    assert code == 130
+    code, shown = give(package, b"\x03")
+    assert (code, "stopped, which is a no" in shown) == (130, True)
     assert decisions()[0]["answer"] == "no"
 
 

@@ -19,7 +19,7 @@ from clinic.consent.destinations import find_destination
 from clinic.consent.policy import Policy
 from clinic.consent.receipt import Event, Happened
 from clinic.consent.receipts import Receipts, state_of
-from clinic.errors import BadBundle, ClinicError, Refused
+from clinic.errors import BadBundle, ClinicError, Interrupted, Refused
 
 Sit = Callable[..., Desk]
 YES = BUNDLE[:8]
@@ -71,7 +71,7 @@ def test_what_is_typed_by_mistake_is_kept_nowhere(
 
 
 def test_ctrl_c_is_a_no(package: Package, destination: Destination, desk: Sit, receipts: Receipts) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match="which is a no"):
         ask(package, destination, desk(None))
     (entry,) = receipts.entries()
     assert entry.event.record is not None

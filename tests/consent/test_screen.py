@@ -209,3 +209,7 @@ def test_what_ships_with_clinic_is_said_in_chinese_too() -> None:
     for there in shipped_destinations():
         for text in (there.region, there.processed, there.retention, there.contact):
             assert f"told:{text}" in words
+
+
+def test_a_name_of_the_customers_is_put_into_no_other_words() -> None:
+    assert "id keys" in shown(replace(PLAIN, cluster_id="keys"), SUPPORT, "zh")

@@ -22,7 +22,7 @@ from clinic.consent.policy import Policy
 from clinic.consent.receipt import SCHEMA, Disclosed, Event, Happened, Parties, Record, moment, written
 from clinic.consent.receipts import Receipts, was_withdrawn
 from clinic.consent.screen import DAYS, Question, draw, matches, prompt
-from clinic.errors import BadBundle, Refused
+from clinic.errors import BadBundle, Interrupted, Refused
 from clinic.home import calling_user
 
 TOOL = f"clinic {clinic.__version__}"
@@ -102,9 +102,12 @@ def give(package: Package, destination: Destination, desk: Desk) -> Consent:
     desk.person.show(text := draw(question))
     try:
         typed = desk.person.answer(prompt(question))
-    except KeyboardInterrupt:
-        _record(question, desk, text, asked, "stopped")
-        raise
+    except KeyboardInterrupt as stopped:
+        receipt = _record(question, desk, text, asked, "stopped")
+        raise Interrupted(
+            f"stopped, which is a no (receipt {receipt.id})",
+            hint="nothing was sent and nothing connected to; the same command asks anew",
+        ) from stopped
     if matches(typed, package.bundle):
         return _consent(_record(question, desk, text, asked, ""))
     how = "Enter" if not typed.strip() else "something else was typed"

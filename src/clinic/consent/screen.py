@@ -104,15 +104,19 @@ class _Screen:
         """What somebody said, in this language where it ships with Clinic."""
         return self._words.get(f"told:{value}", value) if value else self._words["unknown"]
 
+    def _known(self, value: str) -> str:
+        """A name of the customer's own, which is never put into other words."""
+        return value or self._words["unknown"]
+
     def _facts(self) -> Iterator[str]:
         package, destination = self._package, self._destination
         yield from self._labelled("package", self._say("package_line", **self._size()))
         yield from self._labelled("sha256", plain(package.sha256))
         yield from self._labelled("bundle", plain(package.bundle))
         names = {"name": package.cluster, "version": package.version, "id": package.cluster_id}
-        told = {key: self._told(value) for key, value in names.items()}
+        told = {key: self._known(value) for key, value in names.items()}
         yield from self._labelled("cluster", self._say("cluster_line", **told))
-        start, end = self._told(package.start), self._told(package.end)
+        start, end = self._known(package.start), self._known(package.end)
         yield from self._labelled("window", self._say("window_line", start=start, end=end))
         yield from self._labelled("case", plain(package.case) or self._words["none"])
         where = {"endpoint": destination.address, "name": destination.name}
