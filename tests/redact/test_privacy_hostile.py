@@ -15,9 +15,9 @@ from clinic.secret import Secret, SecretRegister
 pytestmark = pytest.mark.slow
 
 HOSTILE = (
-    b"1.1.1.1-", b"1.1.1.1.", b"a@1.1.1.1.", b"a@b.", b"::1:", b"a]@", b"a] @ b [", b"'a'@'b'", b"://a", b"http://a:b@", b"host=",
-    b"User@Host: a[", b"Linux a ", b"(Linux a b ", b"7480000000000000F", b"t\\200", b"/home/a", b"warehouse7", b"db.", b"\xe2",
-    b'"user":"', b"\\\\\"host\\\\\":", b"a,", b'"a', b"h:",
+    b"1.1.1.1-", b"1.1.1.1.", b"a@1.1.1.1.", b"a@b.", b"::1:", b"a]@", b"a] @ b [", b"'a'@'b'", b"://a", b"http://a:b@",
+    b"host=", b"User@Host: a[", b"Linux a ", b"(Linux a b ", b"7480000000000000F", b"t\\200", b"/home/a", b"warehouse7",
+    b"db.", b"\xe2", b'"user":"', b"\\\\\"host\\\\\":", b"a,", b'"a', b"h:",
 )  # fmt: skip
 
 
