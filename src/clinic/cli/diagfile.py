@@ -40,8 +40,9 @@ def show(path: Path, key: Path | None, as_json: bool) -> int:
 def check(path: Path, key: Path | None, as_json: bool) -> int:
     """`clinic verify` of one: read to its end, it holds as much as it says. Nothing in the format proves more."""
     if key is None:
+        show(path, None, as_json)
         raise UsageError(
-            f"{path} is encrypted, so nobody can say whether it is whole",
+            f"{path} is encrypted: without its key nobody can say whether it is whole",
             hint="name the private key: --key FILE",
         )
     head, facts = head_of(path), _examined(path, key)
