@@ -180,9 +180,9 @@ def measure(sshd: Sshd, path: Path, options: argparse.Namespace) -> None:
         for name, line in compared.items():
             costs[name].append(cost(line))
             (options.dir / "out").unlink(missing_ok=True)
-    say(
-        f"{path.stat().st_size / MIB:.0f} MiB of log; {(sshd.home / 'peak').read_text()} for {options.hosts} hosts"
-    )
+    say(f"{path.stat().st_size / MIB:.0f} MiB of log")
+    if (sshd.home / "peak").exists():
+        say(f"{(sshd.home / 'peak').read_text()} for {options.hosts} hosts")
     nothing = statistics.median(one.wall for one in costs["nothing"])
     cpu = statistics.median(one.cpu for one in costs["nothing"])
     for name, found in costs.items():

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.own_sshd import Serve, Sshd
+from tests.lab.own_sshd import Serve, Sshd, again
 
 from clinic.bundle.reader import Bundle
 from clinic.outcome import Reason, Status
 
 pytestmark = pytest.mark.lab
 Clinic = Callable[..., Any]
+FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,8 @@ def test_a_machine_is_collected_from(clinic: Clinic, sshd: Sshd, tmp_path: Path)
     assert sshd.left() == []
 
 
-def test_only_the_window_of_a_log_travels(clinic: Clinic, sshd: Sshd, tmp_path: Path) -> None:
+def write_log(tmp_path: Path) -> tuple[Path, Path]:
+    """A log of a day with an entry a second, and the description of the cluster that writes it."""
     log = tmp_path / "tidb.log"
     with log.open("w") as file:
         for second in range(86400):
@@ -61,17 +64,24 @@ def test_only_the_window_of_a_log_travels(clinic: Clinic, sshd: Sshd, tmp_path: 
     described.write_text(
         f"name: orders\ninstances: [{{component: tidb, host: node1.invalid, port: 4000, log_files: [{log}]}}]\n"
     )
+    return log, described
+
+
+def numbers_of(bundle: Bundle, directory: Path) -> list[int]:
+    """Which entries are in the one file that was collected."""
+    [record] = [one for one in bundle.manifest.records if one.files]
+    return [int(line.split("number=")[1].split("]")[0]) for line in _plain(directory / record.files[0].path)]
+
+
+def test_only_the_window_of_a_log_travels(clinic: Clinic, sshd: Sshd, tmp_path: Path) -> None:
+    log, described = write_log(tmp_path)
     ended = clinic(
         "collect", "-y", "--topology", described, "-i", "logs", "-o", "b", "--ssh-option", "HostName=127.0.0.1",
         "--ssh-port", str(sshd.port), *login(sshd)[2:], "--from", "@1764036000", "--to", "@1764037800",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     bundle = Bundle.open(tmp_path / "b")
-    [record] = [one for one in bundle.manifest.records if one.files]
-    numbers = [
-        int(line.split("number=")[1].split("]")[0]) for line in _plain(tmp_path / "b" / record.files[0].path)
-    ]
-    assert numbers == list(range(36000, 37801))
+    assert numbers_of(bundle, tmp_path / "b") == list(range(36000, 37801))
     assert bundle.manifest.footprint["node1.invalid"]["ssh_received"] < log.stat().st_size / 10
 
 
@@ -89,3 +99,54 @@ def test_a_dead_machine_costs_only_its_own_items(clinic: Clinic, sshd: Sshd, tmp
     assert {one.reason for one in records if one.entry.host == "127.0.0.2"} == {Reason.UNREACHABLE}
     assert all(one.status in (Status.OK, Status.SKIPPED) for one in records if one.entry.host == "127.0.0.1")
     assert "can't be reached over SSH" in ended.out
+
+
+def test_logs_are_cut_by_the_clock_that_wrote_them(clinic: Clinic, serve: Serve, tmp_path: Path) -> None:
+    if not FAKE_TIME.exists():
+        pytest.skip("not run: no libfaketime here")
+    ahead = serve(f'ForceCommand LD_PRELOAD={FAKE_TIME} FAKETIME=+3600 exec sh -c "$SSH_ORIGINAL_COMMAND"')
+    _, described = write_log(tmp_path)
+    ended = clinic(
+        "collect", "-y", "--topology", described, "-i", "logs", "-o", "b", "--ssh-option", "HostName=127.0.0.1",
+        "--ssh-port", str(ahead.port), *login(ahead)[2:], "--from", "@1764036000", "--to", "@1764037800",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    bundle = Bundle.open(tmp_path / "b")
+    offset = bundle.manifest.footprint["node1.invalid"]["clock_ahead"]
+    assert abs(offset - 3600) < 10
+    found = numbers_of(bundle, tmp_path / "b")
+    assert abs(found[0] - (36000 + offset)) <= 1
+    assert abs(found[-1] - (37800 + offset)) <= 1
+    assert any("clock=+3" in action.outcome for one in bundle.manifest.records for action in one.actions)
+
+
+def test_a_machine_that_dies_in_the_middle_can_be_gone_on_with(
+    clinic: Clinic, serve: Serve, declared: Callable[..., Path], tmp_path: Path
+) -> None:
+    server, begun, back = serve(), tmp_path / "begun", tmp_path / "back"
+    line = f"touch {begun}; [ -e {back} ] || sleep 60; echo done"
+    collector = declared(
+        [{"path": "quick.txt", "command": ["echo", "x"]}, {"path": "slow.txt", "command": ["sh", "-c", line]}]
+    )
+
+    def die() -> None:
+        until = time.monotonic() + 60
+        while not begun.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        server.kill()
+
+    killer = threading.Thread(target=die)
+    killer.start()
+    words = ["--collector", collector, "-o", "b", *login(server)]
+    ended = clinic("collect", "-y", *words, timeout=120)
+    killer.join()
+    assert ended.code == 3, ended.err
+    records = {one.entry.path: one for one in Bundle.open(tmp_path / "b").manifest.records}
+    [slow] = [one for path, one in records.items() if path.endswith("slow.txt")]
+    assert (slow.status, slow.reason) == (Status.FAILED, Reason.UNREACHABLE)
+    back.touch()
+    server = again(server)
+    ended = clinic("collect", "--resume", "b", "--collector", collector, timeout=120)
+    server.kill()
+    assert ended.code == 0, ended.err + ended.out
+    assert all(one.status is Status.OK for one in Bundle.open(tmp_path / "b").manifest.records if one.files)

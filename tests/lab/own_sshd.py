@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +69,26 @@ class Sshd:
         for process in [self.child.pid, *descendants(self.child.pid)]:
             subprocess.run(["kill", "-9", str(process)], check=False, capture_output=True)
         self.child.wait()
+
+
+def again(sshd: Sshd) -> Sshd:
+    """The same server once more, after it was killed."""
+    words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(sshd.home / "config")]
+    with (sshd.home / "log").open("ab") as log:
+        child = subprocess.Popen(words, stderr=log)
+    _await(sshd.home, sshd.port)
+    return replace(sshd, child=child)
+
+
+def _await(home: Path, port: int) -> None:
+    """Wait until a server answers."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError((home / "log").read_text())
 
 
 def descendants(pid: int) -> list[int]:
@@ -134,10 +154,5 @@ def start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Ssh
     words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(home / "config")]
     child = subprocess.Popen(_with_shell(home, user, shell, words) if shell else words, stderr=log)
     log.close()
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return Sshd(home, port, child, user)
-        time.sleep(0.01)
-    raise AssertionError((home / "log").read_text())
+    _await(home, port)
+    return Sshd(home, port, child, user)
