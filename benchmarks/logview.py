@@ -50,7 +50,7 @@ def log(size: int, seed: int) -> Iterator[bytes]:
         for _ in range(5000):
             moment = START + timedelta(seconds=86400 * (written + len(lines) * 210) / (size + 2 * MIB))
             number += 1
-            value = (number * 2654435761 + seed) % 2**31
+            value: int = (number * 2654435761 + seed) % 2**31
             level = LEVELS[value % 5]
             lines.append(
                 b"[%s.%03d +00:00] [%s] [conn.go:%d] [\"command dispatched failed\"] [conn=%d] [connInfo=\"id:%d, "
