@@ -108,8 +108,10 @@ def test_without_a_terminal_it_is_refused_and_after_a_yes_at_one_it_is_not(
     events = [json.loads(line)["event"] for line in sent.stderr.splitlines()]
     assert {"checking", "sending", "ended"} <= set(events)
     assert receiving.url + "/clinic/packages/" in told["link"]
-    receipt = told["receipt"]
-    assert clinic("consent", "withdraw", receipt, "--json").returncode == 0
+    assert (receiving.directory / told["upload"]).is_dir()
+    withdrawn = clinic("consent", "withdraw", told["receipt"], "--json")
+    assert json.loads(withdrawn.stdout)["state"] == "withdrawal-confirmed", withdrawn.stderr
+    assert not (receiving.directory / told["upload"]).exists(), "the receiver was asked, and deleted it"
     again = clinic(*words)
     assert (again.returncode, "withdrawn" in again.stderr) == (5, True), again.stderr
 

@@ -136,6 +136,16 @@ def test_withdrawal_deletes(receiving: Receiving) -> None:
     assert receiving.ask("GET", f"/clinic/packages/{uuid}")[0] == 404
 
 
+def test_a_deletion_may_come_inside_a_post(receiving: Receiving) -> None:
+    """For proxies that let only GET and POST through."""
+    data, uuid = os.urandom(1000), fresh()
+    receiving.precreate(data, uuid)
+    assert receiving.ask("POST", f"{API}/package", {"uuid": uuid})[0] == 405
+    override = {"X-HTTP-Method-Override": "DELETE"}
+    assert receiving.ask("POST", f"{API}/package", {"uuid": uuid}, headers=override)[0] == 200
+    assert not (receiving.directory / uuid).exists()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -15,8 +15,10 @@ import click
 from clinic.bundle.codec import encode
 from clinic.bundle.packagefile import read_package
 from clinic.cli.consent_prompt import language_option, make_desk, valid_option
+from clinic.cli.deletion import ask_for_deletion
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
+from clinic.cli.sending import reaching_of, reaching_options
 from clinic.cli.upload_package import Wanted, as_package
 from clinic.consent import decide, withdrawal
 from clinic.consent.destination import Destination, Protocol
@@ -245,12 +247,14 @@ def verify(head: str | None, as_json: bool) -> int:
 @click.option(
     "--confirmed", metavar="WORDS", help="Record that the operator confirmed the deletion, and how."
 )
+@reaching_options
 @json_option
-def withdraw(receipt: str, output: Path | None, confirmed: str | None, as_json: bool) -> int:
-    """Take back the yes of RECEIPT, and get the letter that asks the operator to delete what was sent.
+def withdraw(receipt: str, output: Path | None, confirmed: str | None, as_json: bool, **reaching: Any) -> int:
+    """Take back the yes of RECEIPT, and have what was sent deleted, or get the letter that asks for it.
 
-    From then on nothing is sent under it. Its state is `withdrawal-requested` until you record with --confirmed what
-    the operator answered. Nothing can undo what was read or copied before.
+    From then on nothing is sent under it. Where a token is at hand (--token-file, CLINIC_TOKEN) the destination is
+    asked to delete it, and what it answers is on record. Where it can't be asked the state is `withdrawal-requested`
+    until you record with --confirmed what the operator answered to the letter. Nothing can undo what was read before.
 
     \b
     Examples:
@@ -263,7 +267,13 @@ def withdraw(receipt: str, output: Path | None, confirmed: str | None, as_json: 
     if confirmed is not None:
         withdrawal.confirm(receipts, record, events, confirmed, decide.principal(), now)
     elif withdrawal.withdraw(receipts, record, events, decide.principal(), now):
-        text = withdrawal.letter(record, receipts.find(record.id)[1], now)
+        said, why_not = ask_for_deletion(reaching_of(reaching), record, events)
+        events = receipts.find(record.id)[1]
+        if said:
+            withdrawal.confirm(receipts, record, events, said, record.parties.destination, now)
+        else:
+            say(f"The destination did not delete it: {why_not}", err=True, colour="yellow")
+            text = withdrawal.letter(record, events, now)
     if output is not None and text:
         put(output, text.encode())
     _tell(receipts, record, text, output, as_json=as_json)

@@ -83,7 +83,7 @@ def _serve(
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the receiver needs a package that is not installed: {error.name}",
-            hint="install it: pip install 'clinic-diag[receive]'",
+            hint="install what it needs: pip install starlette uvicorn httptools",
         ) from error
     host, port = _address(listen)
     limits = Limits(package=largest, keep_free=free)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -53,6 +54,11 @@ class Reaching:
             )
         return Route(Tls(self.ca, self.cert, self.key), self.proxy)
 
+    def has_credential(self, destination: Destination) -> bool:
+        """Whether `credential` has one without asking anybody."""
+        given = self.token_file is not None or from_environment() is not None
+        return given or (destination.protocol is Protocol.CLINIC and _is_local(destination))
+
     def credential(self, destination: Destination) -> Secret:
         """The token: from its file, the environment, or a person. Raises `UsageError` where there is none."""
         if self.token_file is not None:
@@ -73,6 +79,11 @@ class Reaching:
             f"there is no {_called(destination.protocol).lower()} for {destination.name}",
             hint=f"put it into a file that you alone can read (--token-file), or into {VARIABLE}",
         )
+
+
+def reaching_of(given: dict[str, Any]) -> Reaching:
+    """What the options of `reaching_options` say, among others."""
+    return Reaching(*(given[name] for name in ("token_file", "ca", "cert", "key", "proxy")))
 
 
 def reaching_options(command: Callable[..., object]) -> Callable[..., object]:

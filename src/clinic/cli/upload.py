@@ -15,7 +15,7 @@ from clinic.bundle.packagefile import require_same
 from clinic.cli.consent_prompt import language_option, make_desk, valid_option
 from clinic.cli.options import SizeType
 from clinic.cli.output import harmless, print_json, say
-from clinic.cli.sending import Reaching, reaching_options, stopping
+from clinic.cli.sending import Reaching, reaching_of, reaching_options, stopping
 from clinic.cli.transfer import ByteBar, Events
 from clinic.cli.upload_carry import carry
 from clinic.cli.upload_package import Wanted, as_package
@@ -138,7 +138,7 @@ def _job(named: str | None, given: dict[str, Any]) -> _Job:
         raise UsageError("name the destination with --to", hint="clinic upload BUNDLE --to clinic-us")
     destination = find_destination(named, Protocol(given["protocol"]))
     desk = make_desk(given["language"], valid_certificate=given["require_valid_cert"])
-    reaching = Reaching(*(given[name] for name in ("token_file", "ca", "cert", "key", "proxy")))
+    reaching = reaching_of(given)
     reaching.route()
     return _Job(
         destination, desk, reaching, given["limit_rate"], given["parallel"], given["case"], given["as_json"]

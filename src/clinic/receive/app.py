@@ -53,7 +53,7 @@ class Receiver:
             Route(f"{API}/precreate", self._known(self.precreate), methods=["POST"]),
             Route(f"{API}/upload", self._known(self.upload), methods=["POST"]),
             Route(f"{API}/flush", self._known(self.flush), methods=["POST"]),
-            Route(f"{API}/package", self._known(self.delete), methods=["DELETE"]),
+            Route(f"{API}/package", self._known(self.delete), methods=["DELETE", "POST"]),
             Route(f"{PACKAGES}/{{uuid}}", self._known(self.show), methods=["GET"]),
         ]
         return Starlette(routes=routes)
@@ -114,6 +114,8 @@ class Receiver:
 
     async def delete(self, request: Request, owner: str) -> Response:
         """A consent was withdrawn: the package goes, what was deleted is on record and answered."""
+        if request.method == "POST" and request.headers.get("x-http-method-override", "") != "DELETE":
+            raise Problem(405, "method", "a package is only deleted")
         return JSONResponse(await run_sync(self._store.delete, request.query_params.get("uuid", ""), owner))
 
     async def show(self, request: Request, owner: str) -> Response:

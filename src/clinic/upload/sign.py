@@ -59,7 +59,7 @@ class Keys:
         except ModuleNotFoundError as error:
             raise UsageError(
                 "writing to an S3 store needs botocore, which is not installed",
-                hint="install it: pip install 'clinic-diag[s3]'; or ask for presigned URLs",
+                hint="install it: pip install botocore; or ask for presigned URLs",
             ) from error
 
         class Auth(S3SigV4Auth):
