@@ -1,6 +1,6 @@
 """Metrics of two hours: as the server holds them, beside a JSON range selector for each metric, and beside a snapshot.
 
-    python benchmarks/metrics.py [--series 20000] [--rounds N] [--diag] [--dir DIR]
+    python benchmarks/metrics.py [--series 20000] [--rounds N] [--diag] [--rebuild] [--dir DIR]
 
 Makes a block of so many series (192 metrics, 15 s apart, 2 hours) and starts Debian's Prometheus over it anew for each
 way, each in a process of its own:
@@ -18,6 +18,7 @@ plan's estimate was from what came, and fails unless every series came.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -43,7 +44,8 @@ import zstandard
 
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.deadline import Deadline
-from clinic.formats.readframes import crc32c
+from clinic.formats.readframes import Splitter, crc32c
+from clinic.formats.remoteread import HEADERS, LabelMatch, Match, request
 from clinic.formats.tsdb import ChunkRef, ChunkWriter, Labels, meta, no_tombstones, ulid, write_index
 from clinic.formats.xorchunk import encode, to_bits
 from clinic.host.local import LocalHost
@@ -288,6 +290,46 @@ def _own(server: psutil.Process) -> int:
     return int(text.partition("RssAnon:")[2].split()[0]) * 1024
 
 
+def rebuilt(data: Path, scratch: Path) -> None:
+    """Collect by the command, rebuild by the command, and hold every chunk of every series against the source's."""
+    with prometheus(data, scratch) as (url, _):
+        begin, end = (datetime.fromtimestamp(at, timezone.utc).isoformat() for at in (END - LENGTH, END))
+        window = ["--from", begin, "--to", end, "--include", "metrics", "-y", "--json"]
+        _command("collect", "--prometheus", url, *window, "-o", str(scratch / "bundle"))
+        source = _digest(url)
+    _command("rebuild", str(scratch / "bundle"), "--dir", str(scratch / "rebuilt"))
+    with prometheus(next((scratch / "rebuilt").iterdir()), scratch) as (url, _):
+        same = _digest(url) == source
+    say(f"  rebuilt {'equal to' if same else 'DIFFERENT FROM'} the source, {source[0]:,} frames bit for bit")
+    for name in ("bundle", "rebuilt"):
+        shutil.rmtree(scratch / name)
+
+
+def _command(*words: str) -> None:
+    start = time.monotonic()
+    child = subprocess.Popen([sys.executable, "-m", "clinic", *words], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    spent, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    say(
+        f"  clinic {words[0]:<8} {time.monotonic() - start:6.2f} s  {spent:6.2f} s CPU, peak {peak:4.0f} MiB, exit {code}"
+    )
+
+
+def _digest(url: str) -> tuple[int, str]:
+    """How many frames a remote read of everything gives, and the SHA-256 of their messages."""
+    everything = request((END - LENGTH) * 1000, END * 1000, [LabelMatch(Match.REGEX, "__name__", ".+")])
+    digest, count, splitter = hashlib.sha256(), 0, Splitter()
+    with requests.post(
+        f"{url}/api/v1/read", data=everything, headers=HEADERS, stream=True, timeout=600
+    ) as answer:
+        for piece in answer.iter_content(1 << 18):
+            for one in splitter.feed(piece):
+                digest.update(one.message)
+                count += 1
+    return count, digest.hexdigest()
+
+
 def main() -> None:
     """Parse the command line, make, measure."""
     parser = argparse.ArgumentParser(
@@ -295,6 +337,7 @@ def main() -> None:
     )
     parser.add_argument("--series", type=int, nargs="+", default=[20_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rebuild", action="store_true", help="also rebuild, and compare with the source")
     parser.add_argument("--diag", action="store_true", help="also as diag's client asks")
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "clinic-bench-metrics")
     parser.add_argument("--one", nargs=3, metavar=("WAY", "URL", "OUT"), help=argparse.SUPPRESS)
@@ -313,6 +356,8 @@ def main() -> None:
                 for way in ways:
                     costs[way].append(cost(way, data, Path(scratch)))
             told = (Path(scratch) / "out.told").read_text()
+            if given.rebuild:
+                rebuilt(data, Path(scratch))
         say(f"  ours: {told}")
         for way, found in costs.items():
             middle = {
