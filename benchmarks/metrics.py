@@ -311,9 +311,8 @@ def _command(*words: str) -> None:
     _, status, used = os.wait4(child.pid, 0)
     code = os.waitstatus_to_exitcode(status)
     spent, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-    say(
-        f"  clinic {words[0]:<8} {time.monotonic() - start:6.2f} s  {spent:6.2f} s CPU, peak {peak:4.0f} MiB, exit {code}"
-    )
+    wall = time.monotonic() - start
+    say(f"  clinic {words[0]:<8} {wall:6.2f} s  {spent:6.2f} s CPU, peak {peak:4.0f} MiB, exit {code}")
 
 
 def _digest(url: str) -> tuple[int, str]:
