@@ -31,7 +31,8 @@ os.environ["CLINIC_CLUSTER"] = "local"
 
 WAITING = (
     "cli/test_clusters", "client/test_http", "client/test_mysql", "client/test_wire", "cluster/discovery/test_complete",
-    "formats/test_search", "host/ssh/test_shell", "host/test_orphan_watcher", "host/test_process", "host/test_sudo",
+    "formats/test_search", "host/ssh/test_directory", "host/ssh/test_meter",
+    "host/ssh/test_shell", "host/test_orphan_watcher", "host/test_process", "host/test_sudo",
     "run/test_engine",
     "test_not_run",
 )  # fmt: skip

@@ -154,5 +154,10 @@ def start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Ssh
     words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(home / "config")]
     child = subprocess.Popen(_with_shell(home, user, shell, words) if shell else words, stderr=log)
     log.close()
-    _await(home, port)
+    try:
+        _await(home, port)
+    except AssertionError:
+        child.kill()
+        child.wait()
+        raise
     return Sshd(home, port, child, user)
