@@ -6,6 +6,8 @@ import hashlib
 import socket
 import threading
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,13 @@ def test_a_passing_trouble_is_tried_again_whatever_its_body_says(
     )
     assert not isinstance(ended, ClinicError), ended
     assert len(scripted.requests) == 9
+
+
+def test_a_clock_that_is_off_by_a_year_is_said_beside_a_refusal(serve: Serve, path: Path) -> None:
+    date = format_datetime(datetime.now(timezone.utc) - timedelta(days=365), usegmt=True)
+    _, ended = to(serve, path, say("401 Unauthorized", "the token expired", f"Date: {date}"))
+    assert isinstance(ended, Refused)
+    assert ended.hint == "this machine's clock is 365 days ahead of the server's: set it, and try again"
 
 
 @pytest.mark.parametrize(
