@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clinic.bundle.folder import Folder
-from clinic.bundle.sync import FILES, SECONDS, Syncer
+from clinic.bundle.sync import FILES, MOST_OPEN, SECONDS, Syncer
 from clinic.errors import Refused
 
 
@@ -51,14 +52,40 @@ def test_a_file_is_synced_and_let_go_of_in_the_background(folder: Folder) -> Non
     syncer.close()
 
 
-def test_files_are_synced_together_and_no_more_than_a_few_dozen_stay_open(folder: Folder) -> None:
+def test_files_are_synced_together_as_soon_as_they_are_many(folder: Folder) -> None:
     syncer = Syncer(folder, seconds=60)
     numbers = [folder.create(f"{number}") for number in range(FILES)]
     for number in numbers[:-1]:
         syncer.file(number)
     assert all(map(is_open, numbers))
     syncer.file(numbers[-1])
-    assert not any(map(is_open, numbers))
+    assert soon(lambda: not any(map(is_open, numbers)))
+    syncer.close()
+
+
+def test_nobody_waits_for_the_disk_until_too_many_files_are_open(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, synced = threading.Event(), os.fsync
+
+    def slow(number: int) -> None:
+        go_on.wait(10)
+        synced(number)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    syncer = Syncer(folder, seconds=60)
+    numbers = [folder.create(f"{number}") for number in range(MOST_OPEN - 1)]
+    for number in numbers:
+        syncer.file(number)
+    last = threading.Thread(
+        target=lambda: [syncer.file(folder.create(f"more-{n}")) for n in range(MOST_OPEN)]
+    )
+    last.start()
+    last.join(0.2)
+    assert last.is_alive()
+    go_on.set()
+    last.join(10)
+    assert not last.is_alive()
     syncer.close()
 
 

@@ -13,7 +13,10 @@ SECONDS = 1.0
 """What is written reaches the disk at the latest after this."""
 
 FILES = 64
-"""Files that are brought to the disk together, at most: each holds a descriptor until then."""
+"""Files that are brought to the disk together: from so many on it is begun at once."""
+
+MOST_OPEN = 4 * FILES
+"""Files that wait for it, at most: each holds a descriptor until then. Whoever brings one more waits for the disk."""
 
 
 def _sync_all(files: list[int]) -> None:
@@ -43,6 +46,7 @@ class Syncer:
         self._guard = threading.Lock()
         self._flushing = threading.Lock()
         self._dirty = threading.Event()
+        self._many = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clinic-sync", daemon=True)
         self._thread.start()
@@ -63,9 +67,11 @@ class Syncer:
         """A file has got its name. The descriptor is this object's from here on: synced, then closed."""
         with self._guard:
             self._files.append(number)
-            many = len(self._files) >= FILES
+            waiting = len(self._files)
         self._dirty.set()
-        if many:
+        if waiting >= FILES:
+            self._many.set()
+        if waiting >= MOST_OPEN:
             self.flush()
 
     def flush(self) -> None:
@@ -82,7 +88,8 @@ class Syncer:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._dirty.wait()
-            self._stop.wait(self._seconds)
+            self._many.wait(self._seconds)
+            self._many.clear()
             self._dirty.clear()
             try:
                 self.flush()
@@ -93,6 +100,7 @@ class Syncer:
     def close(self) -> None:
         """End the thread, and let go of files without syncing them: `flush` comes first where they matter."""
         self._stop.set()
+        self._many.set()
         self._dirty.set()
         self._thread.join()
         with self._guard:
