@@ -77,9 +77,12 @@ def test_nobody_waits_for_the_disk_until_too_many_files_are_open(
     numbers = [folder.create(f"{number}") for number in range(MOST_OPEN - 1)]
     for number in numbers:
         syncer.file(number)
-    last = threading.Thread(
-        target=lambda: [syncer.file(folder.create(f"more-{n}")) for n in range(MOST_OPEN)]
-    )
+
+    def bring_more() -> None:
+        for number in range(MOST_OPEN):
+            syncer.file(folder.create(f"more-{number}"))
+
+    last = threading.Thread(target=bring_more)
     last.start()
     last.join(0.2)
     assert last.is_alive()

@@ -19,7 +19,7 @@ from clinic.client.account import Account
 from clinic.client.address import Address
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, NotAsked, NotYet, Retryable, Skip
+from clinic.errors import Failed, ItemError, NotAsked, NotYet, Retryable, Skip, TimedOut
 from clinic.host.local import LocalHost
 from clinic.outcome import Reason
 from clinic.run.doors import AttemptDoors, Common
@@ -260,6 +260,22 @@ def test_the_deadline_and_the_end_of_a_run_hold_while_a_body_trickles(common: Co
     )
     assert error is not None and error.reason is Reason.INTERRUPTED
     assert time.monotonic() - started < 4
+
+
+def test_a_server_that_never_ends_its_answers_is_asked_no_more_until_all_else_is_done(
+    common: Common, serve: Serve
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
+        peer.sleep()
+
+    server = pd(serve(script).port)
+    kinds = [type(read(Get(server, f"/{number}"), attempt(common, 0.2))[1]) for number in range(4)]
+    assert kinds == [TimedOut, TimedOut, NotAsked, NotAsked]
+    common.again()
+    kinds = [type(read(Get(server, f"/{number}"), attempt(common, 0.2))[1]) for number in range(2)]
+    assert kinds == [TimedOut, NotAsked]
 
 
 # Servers that are not ready

@@ -239,6 +239,13 @@ class Web:
         with self.ask(path, deadline, query=query, begin=begin) as answer:
             return answer.read(limit)
 
+    def ended(self, *, in_time: bool) -> None:
+        """Whoever read a body says whether it came to its end in time: how long is right only the reader knows."""
+        if in_time:
+            self._reach.ended()
+        else:
+            self._reach.unended()
+
     def again(self) -> None:
         """Everything else is done: it may be asked once more, if it was given up."""
         self._reach.again()

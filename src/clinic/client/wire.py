@@ -23,6 +23,9 @@ CONNECT_SECONDS = 3.0
 FAILURES = 3
 """Connections in a row that were refused after which a server counts as down; one that is not answered is enough."""
 
+UNENDED = 2
+"""Answers in a row that did not end in time after which a server counts as down."""
+
 BEGIN_SECONDS = 12.0
 """For the beginning of an answer. A server that is in trouble takes its time; one that takes longer counts as down."""
 
@@ -209,6 +212,7 @@ class Reach:
         self._failures = 0
         self._down = False
         self._suspect = False
+        self._unended = 0
         self._answered = 0.0
         self._since = 0.0
         self._last = ""
@@ -263,6 +267,17 @@ class Reach:
             if self._answered < since:
                 self._note_down(f"{self.address} did not answer in time", sure=sure or self._suspect)
                 self._suspect = True
+
+    def unended(self) -> None:
+        """It began to answer and did not come to an end in time: the second time in a row it counts as down."""
+        with self._lock:
+            self._unended += 1
+            self._note_down(f"{self.address} did not end its answers in time", sure=self._unended >= UNENDED)
+
+    def ended(self) -> None:
+        """It came to the end of an answer."""
+        with self._lock:
+            self._unended = 0
 
     def again(self) -> None:
         """Everything else is done: it may be asked once more."""

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 
 from clinic.client.address import Address
 from clinic.client.http import Answer, Method, Query
-from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Skip, Unready
+from clinic.errors import Failed, ItemError, NotYet, Partial, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
 from clinic.source.server import Server, called, prefix, web, web_address
@@ -116,8 +116,11 @@ class Get(Source):
                 answer.require_good()
                 yield from self._checked(answer)
             ended = ""
+            door.ended(in_time=True)
         except ItemError as error:
             ended = str(error.reason)
+            if answer is not None and isinstance(error, TimedOut):
+                door.ended(in_time=False)
             if isinstance(error, NotYet | Unready):
                 doors.shared(Standing, Standing).note_unready(self.lane, error)
             raise
