@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from clinic.units import MIB
 
-_AT_ONCE = 4 * MIB
-"""Bytes that are handed over together: handing over costs more than the bytes where there are few of them."""
+_AT_ONCE = MIB
+"""Bytes that are handed over together: fewer cost more to hand over, more no longer fit the processor's cache."""
 
-_STEPS = 3
+_STEPS = 8
 """Hand-overs that may wait."""
 
 
