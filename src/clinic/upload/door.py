@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 CONNECT = 10.0
 """Seconds for a connection: the way to a support team is longer than inside a cluster."""
 
-PIECE = 64 * KIB
+PIECE = 256 * KIB
 """Bytes that are handed over at a time: a line on which that takes longer than the stall time is too slow."""
 
 LARGEST_ANSWER = MIB
