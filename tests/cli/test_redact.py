@@ -220,3 +220,24 @@ def test_the_plan_says_what_stays_readable(clinic: Callable[..., Ended]) -> None
     found = clinic(*plan).json
     assert found["privacy"] == "strict"
     assert found["readable"] == {"system": "hardware, kernel and system settings, processes, numbers"}
+
+
+def test_rules_of_ones_own_hold_while_collecting_and_are_named_again(
+    clinic: Callable[..., Ended], tmp_path: Path, declared: Callable[..., Path]
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules:\n  - name: badge\n    purpose: badges\n    pattern: BADGE-[0-9]{6}\n    masks: ['a BADGE-123456']\n"
+    )
+    made = declared([{"path": "said.txt", "command": ["echo", "seen BADGE-654321 today"]}])
+    words = ("--collector", made, "--rules", rules)
+    done = clinic("collect", "local", "-y", "-o", "new", "--include", "made", *words)
+    assert done.code == 0, done.err
+    left = _bytes_of(tmp_path / "new")
+    assert b"BADGE-654321" not in left
+    assert b"seen *** today" in left
+    assert b"badge (version 1; badges)" in left
+    again = clinic("collect", "--resume", "new", "--collector", made, "-y")
+    assert again.code == 2
+    assert "--rules" in again.err
+    assert clinic("collect", "--resume", "new", "-y", *words).code == 0

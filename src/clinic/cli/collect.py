@@ -88,6 +88,10 @@ _CONTEXT = {"max_content_width": 100}
     help="Replace your own names by pseudonyms at the end, as clinic redact does.",
 )  # fmt: skip
 @click.option(
+    "--rules", type=click.Path(path_type=Path), metavar="FILE",
+    help="Rules of your own for what is masked, which add to ours.",
+)  # fmt: skip
+@click.option(
     "--no-sql-literals", is_flag=True, help="Replace the values in SQL statements, at any level of --privacy."
 )
 @click.option("--keep-parent", is_flag=True, help="With --privacy: keep the bundle with the names as well.")

@@ -174,6 +174,9 @@ class Options:
     privacy: str = "none"
     """`--privacy`."""
 
+    rules: Path | None = None
+    """`--rules`."""
+
     no_sql_literals: bool = False
     """`--no-sql-literals`."""
 
@@ -269,6 +272,7 @@ def steer(options: Options, where: Where) -> Steering:
         options=_collector_options(options),
         where=where,
         ssh=options.ssh,
+        rules=str(options.rules.expanduser().absolute()) if options.rules is not None else "",
     )
     return bounded(steering, options)
 
@@ -314,7 +318,13 @@ def resumed(steering: Steering, options: Options, directory: Path) -> Steering:
             f"the bundle says that its run used collectors of third parties: {', '.join(unnamed)}",
             hint=f"look at them, then name them again: {again}; or seal what there is: clinic seal {directory}",
         )
-    return bounded(replace(steering, collectors=named), options)
+    rules = str(options.rules.expanduser().absolute()) if options.rules is not None else ""
+    if steering.rules and not rules:
+        raise UsageError(
+            f"the bundle says that its run had rules of your own: {steering.rules}",
+            hint=f"name them again, so that what comes now is masked alike: --rules {steering.rules}",
+        )
+    return bounded(replace(steering, collectors=named, rules=rules), options)
 
 
 def _split(values: Sequence[str]) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ def collect_private(
         directory,
         Level(options.privacy),
         literals=options.no_sql_literals,
+        rules=session.ready.redactor.rules,
         observers={INDEX: LogIndexer},
         progress=progress,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 from clinic import registry
@@ -18,6 +19,7 @@ from clinic.errors import UsageError
 from clinic.kinds import Volatility
 from clinic.plan import Plan, Selection, declare, look, share, share_logs
 from clinic.redact import Redactor
+from clinic.redact.own_rules import own_rules
 from clinic.run.doors import AttemptDoors, Common
 from clinic.run.engine import Bounds
 from clinic.run.reach import People, Reach, Ssh
@@ -75,6 +77,9 @@ class Steering:
     ssh: Ssh = field(default_factory=Ssh)
     """How other machines are logged in at."""
 
+    rules: str = ""
+    """File of the customer's own rules of redaction, absolute; empty for none."""
+
     def values(self) -> dict[str, Option]:
         """As the journal and the manifest hold it."""
         chosen = self.selection
@@ -83,7 +88,7 @@ class Steering:
             "volatility": chosen.volatility.name.lower(), "collectors": self.collectors,
             "deadline": self.deadline, "max_size": self.max_size, "max_log_size": self.max_log_size,
             "concurrency": self.concurrency, "keep_free": self.keep_free, "options": self.options,
-            **self.where.values(), **self.ssh.values(),
+            "rules": self.rules, **self.where.values(), **self.ssh.values(),
         }  # fmt: skip
 
     @classmethod
@@ -100,7 +105,7 @@ class Steering:
                 float(str(deadline)) if deadline is not None else None,
                 _number(values.get("max_size")), _number(values.get("max_log_size")),
                 int(str(values["concurrency"])), int(str(values["keep_free"])),
-                _words(values.get("options")), Where.of(values), Ssh.of(values),
+                _words(values.get("options")), Where.of(values), Ssh.of(values), str(values.get("rules") or ""),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             raise UsageError(
@@ -188,7 +193,8 @@ def prepare(
     """
     until = time.monotonic() + PLAN_SECONDS
     found = load(steering.collectors)
-    redactor = Redactor(register := SecretRegister())
+    rules = own_rules(Path(steering.rules)) if steering.rules else None
+    redactor = Redactor(register := SecretRegister(), rules)
     access = logins.given(register) if logins is not None else Access()
     cluster = discover(steering.where, learning(redactor), account=access.sql, offline=offline)
     selection = _with_named(steering.selection, found)
