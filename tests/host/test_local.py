@@ -191,16 +191,16 @@ import sys, threading
 from clinic.host.local import slim
 if "slim" in sys.argv:
     slim()
-kept = []
-def work(number):
+kept, together = [], threading.Barrier(8)
+def work():
+    bytes(300_000)  # once it is freed, glibc by itself takes what is smaller from a heap
+    together.wait()
     buffers = [bytes(200_000) for _ in range(100)]
-    kept.append(bytes(100))
-    kept.extend(buffers[::50])
-for number in range(16):
-    threads = [threading.Thread(target=work, args=(number,)) for _ in range(8)]
-    for one in threads: one.start()
-    for one in threads: one.join()
-kept.clear()
+    kept.append(bytes(5_000))  # it lies above them in the heap, which can't shrink below it
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+for one in threads: one.start()
+for one in threads: one.join()
 print(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
 """
 

@@ -462,18 +462,28 @@ def test_what_stays_unseen_does_not_sound_as_if_nobody_were_an_account(
 
 
 def test_looking_costs_little(pretend: Start, record_property: Callable[[str, object], None]) -> None:
-    """Under 60 ms with 300 processes, of which a dozen are instances."""
+    """Little more than to read three files of each of 300 processes, of which a dozen are instances."""
     for _ in range(12):
         pretend("tidb-server", ["-P", "4000", "--config=/etc/hostname"])
     with _crowd(300 - len(psutil.pids())):
-        count = len(psutil.pids())
-        times: list[float] = []
-        for _ in range(7):
-            started = time.process_time()  # others who use the machine meanwhile do not count
-            find(unmasked, "db1")
-            times.append(time.process_time() - started)
-    record_property("milliseconds", round(min(times) * 1000, 1))
-    assert min(times) < 0.060, f"{count} processes took {min(times) * 1000:.1f} ms at best"
+        times = [(_cost(_read_all), _cost(lambda: find(unmasked, "db1"))) for _ in range(7)]
+    reading, looking = (min(each) for each in zip(*times, strict=True))
+    record_property("milliseconds", round(looking * 1000, 1))
+    assert looking < 5 * reading, f"{looking * 1000:.1f} ms, where reading takes {reading * 1000:.1f} ms"
+
+
+def _cost(act: Callable[[], object]) -> float:
+    """Processor seconds: others who use the machine meanwhile do not count."""
+    started = time.process_time()
+    act()
+    return time.process_time() - started
+
+
+def _read_all() -> None:
+    for pid in psutil.pids():
+        for name in ("stat", "status", "cmdline"):
+            with contextlib.suppress(OSError):
+                Path("/proc", str(pid), name).read_bytes()
 
 
 @contextlib.contextmanager

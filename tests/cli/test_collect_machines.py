@@ -1,0 +1,124 @@
+"""`clinic collect` of a cluster whose instances have a machine each: namespaces with sshd, five of them odd."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.lab.fixtures import LabOfTests
+from tests.lab.machines import kinds
+from tests.lab.machines.machines import Machines
+from tests.lab.standin.cluster import Cluster
+from tests.lab.standin.members import RECORDED_HOSTS
+
+from clinic.bundle.reader import Bundle
+from clinic.bundle.record import Record
+from clinic.outcome import Reason, Status
+
+pytestmark = pytest.mark.lab
+Clinic = Callable[..., Any]
+
+WANTED = "system.kernel,clock,processes.table,logs,config.files"
+
+
+@pytest.fixture
+def home(machines_lab: LabOfTests, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which the lab's cluster is TiUP's."""
+    monkeypatch.setenv("TIUP_HOME", str(Cluster(machines_lab).tiup_home))
+    return home
+
+
+def collect(clinic: Clinic, known: Path, *words: str | Path) -> Any:
+    """Collect from the lab's cluster, with host keys that are known."""
+    chosen = ["-y", "-o", "b", "--known-hosts", known, "--max-load", "100000", *words]
+    return clinic("collect", "lab", *chosen, timeout=240)
+
+
+def by_machine(bundle: Path, machines: Machines) -> Mapping[str, list[Record]]:
+    """The records of each machine, by its name in the lab."""
+    names = {machines.address(name): name for name in machines.names}
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in Bundle.open(bundle).manifest.records:
+        if record.entry.host in names:
+            found[names[record.entry.host]].append(record)
+    return found
+
+
+def test_every_machine_gives_what_this_one_gives_and_nothing_stays_there(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts")
+    ran = {name: sorted(machines.processes(name).values()) for name in machines.names}
+    written = machines.written()
+    ended = collect(clinic, known, "-i", WANTED, "--from", "-30m")
+    assert "Over SSH" in ended.out, ended.err
+    found = by_machine(tmp_path / "b", machines)
+    for name in set(RECORDED_HOSTS) - {kinds.BEHIND_JUMP}:
+        kernel = [one for one in found[name] if one.entry.id == "system.kernel"]
+        assert [one.status for one in kernel] == [Status.OK], name
+        logs = [one for one in found[name] if one.entry.id == "log.std" and one.files]
+        assert logs, name
+        assert not [one for one in found[name] if one.reason is Reason.UNREACHABLE and "SSH" in one.message]
+    unreached = {one.reason for one in found[kinds.BEHIND_JUMP]}
+    assert unreached == {Reason.UNREACHABLE}
+    assert {name: sorted(machines.processes(name).values()) for name in machines.names} == ran
+    assert machines.written() == written
+
+
+def test_a_machine_whose_clock_is_off_is_known_to_be(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts")
+    skewed, right = machines.address(kinds.SKEWED), machines.address("tidb-1")
+    collect(clinic, known, "-i", "log.std", "-N", skewed, "-N", right, "--from", "-20m", "--to", "-10m")
+    footprint = Bundle.open(tmp_path / "b").manifest.footprint
+    assert abs(footprint[skewed]["clock_ahead"] - kinds.SKEW_SECONDS) < 5
+    assert abs(footprint[right]["clock_ahead"]) < 5
+
+
+def test_a_machine_behind_another_is_reached_through_it(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts")
+    config = machines.write_ssh_config(tmp_path / "ssh_config", known)
+    through = f"ProxyCommand=ssh -F {config} -W %h:%p {machines.address(kinds.JUMP)}"
+    behind = machines.address(kinds.BEHIND_JUMP)
+    ended = collect(clinic, known, "-i", WANTED, "-N", behind, "--ssh-option", through)
+    found = by_machine(tmp_path / "b", machines)
+    kernel = [one for one in found[kinds.BEHIND_JUMP] if one.entry.id == "system.kernel"]
+    assert [one.status for one in kernel] == [Status.OK], ended.err
+
+
+def test_a_machine_that_is_cut_off_costs_its_items_and_is_gone_on_with(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts")
+    chosen = ["-i", "system.kernel", "-N", machines.address("tikv-1"), "-N", machines.address("tidb-2")]
+    with machines.cut_off("tikv-1"):
+        assert collect(clinic, known, *chosen).code == 3
+    found = by_machine(tmp_path / "b", machines)
+    assert [(one.status, one.reason) for one in found["tikv-1"]] == [(Status.FAILED, Reason.UNREACHABLE)]
+    assert [one.status for one in found["tidb-2"]] == [Status.OK]
+    assert clinic("collect", "--resume", "b", timeout=120).code == 0
+    assert [one.status for one in by_machine(tmp_path / "b", machines)["tikv-1"]] == [Status.OK]
+
+
+def test_a_key_that_nobody_knows_costs_its_machine_alone_and_says_how_to_mend_it(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts", "tidb-1")
+    unknown, other = machines.address("tidb-1"), machines.address("tidb-2")
+    collect(clinic, known, "-i", "system.kernel", "-N", unknown, "-N", other)
+    found = by_machine(tmp_path / "b", machines)
+    assert [one.status for one in found["tidb-2"]] == [Status.OK]
+    [refused] = found["tidb-1"]
+    assert refused.status is not Status.OK
+    assert "clinic doctor" in refused.fix
