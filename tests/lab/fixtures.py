@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import tempfile
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -15,8 +13,8 @@ import pytest
 from _pytest.capture import CaptureManager
 from tests.lab.control import running
 from tests.lab.machines.machines import Machines
-from tests.lab.monitoring import http_ok
 from tests.lab.options import Options
+from tests.lab.scraped import await_data
 from tests.lab.standin.cluster import Cluster
 from tests.lab.state import Lab, LabError, NotHere, Server, load
 
@@ -24,11 +22,6 @@ VARIABLE = "CLINIC_LAB_DIR"
 NAMED_LAB = os.environ.get(VARIABLE)
 """The directory of a lab that is up already, for tests to use instead of their own. Read at once: every
 single test runs without Clinic's variables."""
-
-DATA_SECONDS = 30
-"""Prometheus looks for targets and Alertmanagers every five seconds, the first time after five."""
-
-ALERTS = {"LabAlwaysFiring", "LabTargetDown"}
 
 OPTIONS = Options(history=13, history_step=20, delay_scale=0.05)
 """A session's own lab: logs with rotated files, and a PD without a leader that says so after 0.15 s."""
@@ -95,12 +88,7 @@ def _skipping() -> Generator[None, None, None]:
 @pytest.fixture(scope="session")
 def scraped_lab(lab: LabOfTests) -> LabOfTests:
     """The lab, once Prometheus has scraped all of it and both alerts have reached Alertmanager."""
-    prometheus, alertmanager = lab.prometheus, lab.alertmanager
-    deadline = time.monotonic() + DATA_SECONDS
-    while _firing(alertmanager) != ALERTS or _unscraped(prometheus):
-        if time.monotonic() > deadline:
-            raise LabError(f"no data after {DATA_SECONDS} s; see {prometheus.log} and {alertmanager.log}")
-        time.sleep(0.2)
+    await_data(lab)
     return lab
 
 
@@ -121,13 +109,3 @@ def _say(config: pytest.Config, text: str) -> None:
     assert isinstance(capture, CaptureManager)
     with capture.global_and_fixture_disabled():
         config.get_terminal_writer().line(f"\n{text}")
-
-
-def _firing(alertmanager: Server) -> set[str]:
-    alerts = json.loads(http_ok(f"{alertmanager.url}/api/v2/alerts"))
-    return {alert["labels"]["alertname"] for alert in alerts}
-
-
-def _unscraped(prometheus: Server) -> bool:
-    targets = json.loads(http_ok(f"{prometheus.url}/api/v1/targets"))["data"]["activeTargets"]
-    return not targets or any(target["health"] == "unknown" for target in targets)

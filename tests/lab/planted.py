@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.control import CHECKOUT, down
+from tests.lab.scraped import await_data
 from tests.lab.standin.cluster import Cluster
 from tests.lab.state import LabError, load
 
@@ -62,6 +63,7 @@ def plant(directory: Path) -> Planted:
     lab = load(directory / "lab")
     if done.returncode not in (0, 3) or lab is None:
         raise LabError(done.stdout + done.stderr)
+    await_data(lab)
     cluster = Cluster(lab)
     _files(cluster, canaries)
     shown = f"loader --password={canaries['command-line']}"
