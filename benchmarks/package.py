@@ -30,8 +30,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinic.bundle.layout import MANIFEST, SUMS
 from clinic.bundle.manifest import ClusterFacts, Manifest, Redaction, Run, WindowFacts
+from clinic.bundle.names import MANIFEST, SUMS
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.bundle.structure import sums
 from clinic.outcome import Status

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import pytest
 
 from clinic import registry
-from clinic.bundle.layout import safe_path
+from clinic.bundle.names import safe_path
 from clinic.client.access import Access
 from clinic.client.account import Account
 from clinic.collector import Collector, Item, Sensitivity, Source, Target, Volatility

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from clinic.bundle.layout import safe_path
+from clinic.bundle.names import safe_path
 from clinic.bundle.record import Entry, Record
 from clinic.collector import Collector, Instance, Item, Target
 from clinic.errors import ItemError, UsageError

@@ -15,7 +15,7 @@ from clinic.bundle.budget import Budget
 from clinic.bundle.cap import MARKER_ROOM, PACKED, SEGMENT, Cap, Tail, marker
 from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder
-from clinic.bundle.layout import PARTIAL
+from clinic.bundle.names import PARTIAL
 from clinic.bundle.store import Store
 from clinic.bundle.sync import Syncer
 from clinic.units import KIB, MIB

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clinic.bundle import layout
+from clinic.bundle import names
 from clinic.bundle.cap import marker
 from clinic.bundle.filter import FAILED
 from clinic.bundle.manifest import FORMAT, ClusterFacts, Manifest, Run, WindowFacts
@@ -98,7 +98,7 @@ def test_every_field_of_the_manifest_is_explained(page: str, kind: type) -> None
 
 def test_every_fixed_name_status_and_marker_is_explained(page: str) -> None:
     assert FORMAT in page
-    for name in (*layout.FIXED, layout.COMPRESSED, *map(str, Status)):
+    for name in (*names.FIXED, names.COMPRESSED, *map(str, Status)):
         assert name in page, name
     for line in (marker(1234), marker(-1), FAILED):
         assert line.decode().strip() in page

@@ -11,8 +11,8 @@ from typing import Protocol
 import pytest
 
 from clinic.bundle.journal import Header
-from clinic.bundle.layout import SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
+from clinic.bundle.names import SUMMARY
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.bundle.writer import BundleWriter
 from clinic.outcome import Reason, Status

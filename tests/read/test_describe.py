@@ -8,7 +8,7 @@ from typing import Any, cast
 from clinic.outcome import Reason, Status
 from clinic.read import describe as module
 from clinic.read.describe import contents, describe
-from clinic.read.facts import find, reading
+from clinic.read.loudest import find, reading
 from clinic.read.open import open_bundle
 
 KEYS = {

@@ -14,8 +14,8 @@ from clinic.bundle.record import Record
 from clinic.outcome import Reason, Status
 from clinic.read import hosts
 from clinic.read.fact import Fact, Scope
-from clinic.read.facts import find
 from clinic.read.hosts import Host, by_host
+from clinic.read.loudest import find
 
 CHINA = timezone(timedelta(hours=8))
 BOOTED = datetime(2026, 11, 24, 8, tzinfo=CHINA)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from clinic.bundle.layout import MANIFEST, SUMS
 from clinic.bundle.manifest import Manifest, Redaction, Run
+from clinic.bundle.names import MANIFEST, SUMS
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.bundle.structure import sums
 from clinic.outcome import Status

@@ -9,7 +9,7 @@ import pytest
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts
 from clinic.bundle.record import Record
 from clinic.outcome import Reason, Status
-from clinic.read.facts import find
+from clinic.read.loudest import find
 
 PS = b"""\
     PID    PPID USER STAT                  STARTED WCHAN        COMMAND

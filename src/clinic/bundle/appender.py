@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder
-from clinic.bundle.layout import JOURNAL, PARTIAL
+from clinic.bundle.names import JOURNAL, PARTIAL
 from clinic.bundle.store import write_all
 from clinic.bundle.sync import Syncer
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
-from clinic.bundle.layout import Names, fold
+from clinic.bundle.names import Names, fold
 from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry, Record, content_of
 from clinic.bundle.store import Store

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from clinic.bundle.folder import Folder
-from clinic.bundle.layout import PARTIAL
+from clinic.bundle.names import PARTIAL
 from clinic.errors import DiskFull
 from clinic.newfile import disk_errors
 from clinic.units import KIB, MIB, human_size

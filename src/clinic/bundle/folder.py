@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from clinic.bundle.layout import LOCK
+from clinic.bundle.names import LOCK
 from clinic.errors import Refused, UsageError
 from clinic.newfile import disk_errors
 

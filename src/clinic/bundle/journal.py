@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from clinic.bundle.codec import decode, dump, encode, load, write
-from clinic.bundle.layout import JOURNAL
 from clinic.bundle.manifest import FORMAT, Run, require_format
+from clinic.bundle.names import JOURNAL
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.errors import BadBundle
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from clinic.bundle.codec import decode, encode, load, write
-from clinic.bundle.layout import MANIFEST
+from clinic.bundle.names import MANIFEST
 from clinic.bundle.record import FileEntry, Record
 from clinic.errors import BadBundle
 from clinic.units import MIB

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from clinic.bundle.codec import decode, dump, load, map_texts
 from clinic.bundle.journal import Header
-from clinic.bundle.layout import safe_path
 from clinic.bundle.manifest import Manifest
+from clinic.bundle.names import safe_path
 from clinic.bundle.record import Entry
 from clinic.errors import BadBundle
 from clinic.kinds import Content

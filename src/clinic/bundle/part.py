@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from clinic.bundle.cap import Cap
 from clinic.bundle.filter import BINARY, Filter
-from clinic.bundle.layout import COMPRESSED, Names, fold, safe_path
+from clinic.bundle.names import COMPRESSED, Names, fold, safe_path
 from clinic.bundle.record import Entry, FileEntry
 from clinic.bundle.sink import Sink
 from clinic.bundle.store import Store

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clinic.bundle.journal import Header, Journal, read_journal
-from clinic.bundle.layout import JOURNAL, is_confined
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.member import Stretches, open_plain, open_stretches
+from clinic.bundle.names import JOURNAL, is_confined
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.bundle.structure import examine, read_whole
 from clinic.errors import BadBundle, UsageError

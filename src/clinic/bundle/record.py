@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from clinic.bundle.layout import COMPRESSED
+from clinic.bundle.names import COMPRESSED
 from clinic.kinds import Content
 from clinic.outcome import Reason, Status
 

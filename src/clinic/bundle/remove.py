@@ -10,8 +10,8 @@ from pathlib import Path
 
 from clinic.bundle.folder import Folder
 from clinic.bundle.journal import Header
-from clinic.bundle.layout import JOURNAL, LOCK, MANIFEST, MANIFEST_NEW, PAGES, PARTIAL, SUMS
 from clinic.bundle.manifest import Manifest
+from clinic.bundle.names import JOURNAL, LOCK, MANIFEST, MANIFEST_NEW, PAGES, PARTIAL, SUMS
 from clinic.bundle.reader import load_journal
 from clinic.bundle.resume import is_of_the_plan
 from clinic.bundle.structure import read_whole

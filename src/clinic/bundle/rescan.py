@@ -11,9 +11,9 @@ from typing import BinaryIO
 from clinic.bundle.budget import Budget
 from clinic.bundle.contents import Shelf
 from clinic.bundle.filter import Filter
-from clinic.bundle.layout import COMPRESSED, Names
 from clinic.bundle.masking import Masker
 from clinic.bundle.member import plain
+from clinic.bundle.names import COMPRESSED, Names
 from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry
 from clinic.bundle.sink import Sink

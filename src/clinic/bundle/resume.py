@@ -10,7 +10,8 @@ from pathlib import Path
 
 from clinic.bundle.folder import Folder
 from clinic.bundle.journal import Header
-from clinic.bundle.layout import (
+from clinic.bundle.manifest import Manifest
+from clinic.bundle.names import (
     JOURNAL,
     LOCK,
     MANIFEST,
@@ -21,7 +22,6 @@ from clinic.bundle.layout import (
     fold,
     is_confined,
 )
-from clinic.bundle.manifest import Manifest
 from clinic.bundle.reader import Bundle, load_journal
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects, verify

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clinic.bundle.filter import Filter
-from clinic.bundle.layout import JOURNAL, MANIFEST, MANIFEST_NEW, PAGES, SUMS, Names, safe_path
 from clinic.bundle.manifest import Manifest
+from clinic.bundle.names import JOURNAL, MANIFEST, MANIFEST_NEW, PAGES, SUMS, Names, safe_path
 from clinic.bundle.part import Placed
 from clinic.bundle.record import FileEntry
 from clinic.bundle.resume import Sealed

@@ -8,7 +8,7 @@ import os
 import zstandard
 
 from clinic.bundle.budget import Budget
-from clinic.bundle.layout import COMPRESSED
+from clinic.bundle.names import COMPRESSED
 from clinic.bundle.store import Store
 from clinic.formats import seekable
 from clinic.units import KIB

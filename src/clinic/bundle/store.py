@@ -9,7 +9,7 @@ import threading
 from clinic.bundle.budget import Budget
 from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder
-from clinic.bundle.layout import PARTIAL
+from clinic.bundle.names import PARTIAL
 from clinic.bundle.sync import Syncer
 from clinic.errors import Cancelled
 from clinic.newfile import disk_errors

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, PAGES, SUMS, UNLISTED, fold, is_confined
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.member import open_stored
+from clinic.bundle.names import FIXED, JOURNAL, MANIFEST, PAGES, SUMS, UNLISTED, fold, is_confined
 from clinic.bundle.record import FileEntry
 from clinic.errors import BadBundle
 

@@ -19,9 +19,9 @@ from clinic.bundle.contents import Shelf
 from clinic.bundle.disk_space import Space
 from clinic.bundle.folder import Folder
 from clinic.bundle.journal import Begun, Header, header_line, line
-from clinic.bundle.layout import FIXED, JOURNAL, MANIFEST, SUMS, Names
 from clinic.bundle.manifest import Manifest, Option, Redaction
 from clinic.bundle.masking import Masker
+from clinic.bundle.names import FIXED, JOURNAL, MANIFEST, SUMS, Names
 from clinic.bundle.part import Bench, ItemWriter, Manner, Observer, PartWriter, Placed
 from clinic.bundle.record import Entry, Record
 from clinic.bundle.rescan import Rescan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clinic.bundle.layout import safe_path
+from clinic.bundle.names import safe_path
 from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
 from clinic.cli.collect_options import Options, resumed, steer

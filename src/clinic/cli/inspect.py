@@ -25,9 +25,9 @@ from clinic.read.coverage import coverage_lines
 from clinic.read.describe import contents, describe
 from clinic.read.diagfile import is_diag
 from clinic.read.fact import Findings
-from clinic.read.facts import find, reading
 from clinic.read.find import find_file
 from clinic.read.heading import heading
+from clinic.read.loudest import find, reading
 from clinic.read.missing import NO_LOSS, Group, groups, is_missing, not_here
 from clinic.read.open import Opened
 from clinic.read.places import places

@@ -73,7 +73,7 @@ def known_destinations() -> tuple[Destination, ...]:
 @functools.cache
 def shipped_destinations() -> tuple[Destination, ...]:
     """The regions of the Clinic Server."""
-    with resources.as_file(resources.files("clinic") / "consent" / "clinic-regions.yaml") as path:
+    with resources.as_file(resources.files("clinic") / "consent" / "shipped-destinations.yaml") as path:
         return read_destinations(path, None)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from clinic.bundle.layout import fold, is_confined
+from clinic.bundle.names import fold, is_confined
 from clinic.container import archive, diag
 from clinic.errors import BadBundle, UsageError
 from clinic.progress import Progress

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import zstandard
 
-from clinic.bundle.layout import safe_name
+from clinic.bundle.names import safe_name
 from clinic.errors import BadBundle
 from clinic.formats.readframes import Chunk, Labels
 from clinic.formats.xorchunk import STALE, BadChunk, to_float

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from clinic.bundle.layout import fold
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.member import open_stored, plain
+from clinic.bundle.names import fold
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
 from clinic.container import archive

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import zstandard
 
-from clinic.bundle.layout import COMPRESSED
 from clinic.bundle.manifest import Run
 from clinic.bundle.member import LARGEST_WINDOW, open_stored
+from clinic.bundle.names import COMPRESSED
 from clinic.bundle.record import Record
 from clinic.errors import BadBundle
 from clinic.formats.logindex import LogIndex

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from clinic.bundle.layout import JOURNAL, MANIFEST, SUMS
 from clinic.bundle.manifest import Manifest, Run
+from clinic.bundle.names import JOURNAL, MANIFEST, SUMS
 from clinic.bundle.package import ENDING, Package
 from clinic.bundle.reader import Unsealed
 from clinic.bundle.record import FileEntry

@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from clinic.bundle.layout import MANIFEST
 from clinic.bundle.member import open_stored
+from clinic.bundle.names import MANIFEST
 from clinic.bundle.package import LeakResult
 from clinic.bundle.record import content_of
 from clinic.kinds import Content

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from clinic.bundle.layout import MANIFEST, SUMMARY, SUMS
 from clinic.bundle.manifest import Manifest, Redaction
+from clinic.bundle.names import MANIFEST, SUMMARY, SUMS
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.structure import read_whole, sums

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from clinic.bundle.layout import JOURNAL, MANIFEST, is_confined
 from clinic.bundle.manifest import Run
 from clinic.bundle.member import Stretches
+from clinic.bundle.names import JOURNAL, MANIFEST, is_confined
 from clinic.bundle.reader import Bundle, Unsealed
 from clinic.bundle.record import Entry, FileEntry, Record
 from clinic.errors import BadBundle, Refused

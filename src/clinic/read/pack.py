@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from clinic.bundle.layout import MANIFEST, SUMS, safe_name
 from clinic.bundle.manifest import Manifest, Run
 from clinic.bundle.member import open_stored
+from clinic.bundle.names import MANIFEST, SUMS, safe_name
 from clinic.bundle.package import ENDING, Kept, LeakResult, Package
 from clinic.bundle.record import FileEntry
 from clinic.container import age, archive, diag

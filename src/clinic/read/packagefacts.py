@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinic.bundle.layout import MANIFEST
 from clinic.bundle.manifest import LARGEST, Manifest
+from clinic.bundle.names import MANIFEST
 from clinic.bundle.package import Package
 from clinic.container import archive
 from clinic.errors import BadBundle

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-from clinic.bundle.layout import safe_name
+from clinic.bundle.names import safe_name
 from clinic.errors import Refused, UsageError
 from clinic.home import calling_user, state_dir
 from clinic.secret import Secret

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from clinic.bundle.journal import Header
-from clinic.bundle.layout import PRIVACY, SUMMARY, safe_path
 from clinic.bundle.manifest import Run
+from clinic.bundle.names import PRIVACY, SUMMARY, safe_path
 from clinic.bundle.part import Observer
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import Entry, FileEntry, Record, content_of

@@ -13,8 +13,8 @@ from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.coverage import coverage_lines
 from clinic.read.fact import Fact, Findings
-from clinic.read.facts import find, reading
 from clinic.read.heading import heading
+from clinic.read.loudest import find, reading
 from clinic.read.missing import Group, groups, not_here
 from clinic.read.open import never_ended
 from clinic.read.places import places

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clinic.bundle.folder import Folder
-from clinic.bundle.layout import MANIFEST, SUMS, fold, is_confined
 from clinic.bundle.manifest import LARGEST, Manifest
+from clinic.bundle.names import MANIFEST, SUMS, fold, is_confined
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry
 from clinic.bundle.structure import listed_files, sums

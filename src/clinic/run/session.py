@@ -12,8 +12,8 @@ from pathlib import Path
 
 import clinic
 from clinic import home
-from clinic.bundle.layout import PRIVACY, SUMMARY
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
+from clinic.bundle.names import PRIVACY, SUMMARY
 from clinic.bundle.record import Attempt, Entry, Record
 from clinic.bundle.writer import BundleWriter, Header, Sealed
 from clinic.cluster.model import Cluster

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinic.cluster.discovery.tiup_kinds import DM_KINDS, TIDB_KINDS
+from clinic.cluster.discovery.tiup_defaults import DM_KINDS, TIDB_KINDS
 from clinic.cluster.discovery.tiup_spec import read_meta
 from clinic.cluster.model import Cluster, Instance
 from clinic.errors import UsageError

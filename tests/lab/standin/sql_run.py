@@ -12,8 +12,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from tests.lab.standin import sql_errors as errors
-from tests.lab.standin.sql_info import TIDB_VERSION
 from tests.lab.standin.sql_tables import SCHEMAS, SHOWN, Tables
+from tests.lab.standin.sql_version import TIDB_VERSION
 
 Columns = Sequence[tuple[str, str]]
 Result = tuple[Columns, Sequence[Sequence[Any]]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.lab.standin.sql_info import TIDB_VERSION
+from tests.lab.standin.sql_version import TIDB_VERSION
 
 VERSION_TEXTS: Mapping[str, str] = {
     "pd": """\

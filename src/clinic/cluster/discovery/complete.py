@@ -21,7 +21,7 @@ from clinic.cluster.discovery.on_this_machine import at_home
 from clinic.cluster.discovery.pd import Answers, combine, read_pd
 from clinic.cluster.discovery.processes import Findings, Mask
 from clinic.cluster.discovery.queries import Sql, ask_pds, ask_sql, dial
-from clinic.cluster.discovery.tiup_kinds import DM_KINDS, TIDB_KINDS
+from clinic.cluster.discovery.tiup_defaults import DM_KINDS, TIDB_KINDS
 from clinic.cluster.discovery.view import View, placed, why
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.errors import ItemError, Unreachable, UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import replace
 
-from clinic.cluster.discovery.tiup_kinds import DM_KINDS, TIDB_KINDS
+from clinic.cluster.discovery.tiup_defaults import DM_KINDS, TIDB_KINDS
 from clinic.cluster.model import Cluster, Instance
 from clinic.units import plural
 

@@ -1,4 +1,4 @@
-"""TiUP's meta.yaml as a cluster, with the defaults that TiUP itself fills in. Pure: nothing is contacted or opened.
+"""TiUP's meta.yaml as a cluster; what TiUP fills in is in tiup_defaults. Pure: nothing is contacted or opened.
 
 The file has no version of its own format; it names the TiUP that wrote it last (`last_ops_ver`). Understood is what
 TiUP v1 writes, v1.0 to v1.16. Keys that are not known are passed over: a later TiUP may have written them.
@@ -15,7 +15,7 @@ from typing import cast
 from clinic.client.address import Address
 from clinic.cluster.discovery.addresses import parse_address
 from clinic.cluster.discovery.fields import Fields
-from clinic.cluster.discovery.tiup_kinds import DM_KINDS, TIDB_KINDS, Kind, Port
+from clinic.cluster.discovery.tiup_defaults import DM_KINDS, TIDB_KINDS, Kind, Port
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.yamlfile import Document, Mistakes
 

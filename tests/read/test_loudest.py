@@ -15,7 +15,7 @@ from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Target
 from clinic.read import hosts, instances
 from clinic.read.fact import LARGEST, Scope
-from clinic.read.facts import PARSERS, find, reading
+from clinic.read.loudest import PARSERS, find, reading
 from clinic.window import Window
 
 CLUSTER = Cluster(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.bundle.layout import LONGEST_NAME, LONGEST_PATH, Names, fold, is_confined, safe_name, safe_path
+from clinic.bundle.names import LONGEST_NAME, LONGEST_PATH, Names, fold, is_confined, safe_name, safe_path
 
 _NASTY = st.sampled_from(
     ["..", ".", "", "CON", "nul.txt", "Com1", "lpt¹", "a.", "b ", "C:", "a\\b", "~", "%2E", "x" * 300, "é" * 150,
