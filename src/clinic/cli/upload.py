@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from clinic.bundle.package import Package
 from clinic.bundle.packagefile import require_same
 from clinic.cli.consent_prompt import language_option, make_desk, valid_option
 from clinic.cli.options import SizeType
@@ -148,15 +149,20 @@ def _job(named: str | None, given: dict[str, Any]) -> _Job:
 def _send(job: _Job, wanted: Wanted) -> int:
     progress = job.progress()
     path, facts = as_package(wanted, progress)
-    require_inside(path, facts)
-    facts = replace(facts, case=job.case or facts.case)
     with Outgoing(path, progress) as outgoing:
-        require_same(facts, path, outgoing.size, outgoing.sha256)
-        consent = decide.ask(facts, job.destination, job.desk)
+        facts, consent = _decided(job, outgoing, facts)
         agreed = Agreed(outgoing, consent, job.destination, job.desk.clock(), facts.case)
         sent = _deliver(job, agreed, job.reaching.credential(job.destination), progress)
         _tell(job, agreed, sent)
     return 0 if sent.confirmed else Unconfirmed.exit_code
+
+
+def _decided(job: _Job, outgoing: Outgoing, facts: Package) -> tuple[Package, Consent]:
+    """What the package is, once that is known to be true, and the yes to it."""
+    require_same(facts, outgoing.path, outgoing.size, outgoing.sha256)
+    require_inside(outgoing.path, facts)
+    facts = replace(facts, case=job.case or facts.case)
+    return facts, decide.ask(facts, job.destination, job.desk)
 
 
 def _deliver(job: _Job, agreed: Agreed, credential: Secret, progress: Progress) -> Sent:
@@ -219,11 +225,8 @@ def _tell(job: _Job, agreed: Agreed, sent: Sent) -> None:
 def _offline(job: _Job, wanted: Wanted) -> int:
     progress = job.progress()
     path, facts = as_package(wanted, progress)
-    require_inside(path, facts)
-    facts = replace(facts, case=job.case or facts.case)
     with Outgoing(path, progress) as outgoing:
-        require_same(facts, path, outgoing.size, outgoing.sha256)
-        consent = decide.ask(facts, job.destination, job.desk)
+        facts, consent = _decided(job, outgoing, facts)
         agreed = Agreed(outgoing, consent, job.destination, job.desk.clock(), facts.case)
         record, _ = job.desk.receipts.find(consent.receipt)
         folder = carry(agreed, facts, record, wanted.output or path.parent)
