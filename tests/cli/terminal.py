@@ -14,6 +14,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+PATIENCE = 120
+"""Seconds after which a command at a terminal counts as one that hangs, on a busy machine too."""
+
 
 def type_at_terminal(
     directory: Path, words: list[str], *answers: tuple[bytes, bytes], env: Mapping[str, str] | None = None
@@ -32,7 +35,7 @@ def type_at_terminal(
         preexec_fn=_take_terminal,  # noqa: PLW1509 - one call of the system, in a process without threads
     )
     os.close(theirs)
-    shown, until = b"", time.monotonic() + 30
+    shown, until = b"", time.monotonic() + PATIENCE
     questions = list(answers)
     while time.monotonic() < until:
         ready, _, _ = select.select([ours], [], [], 0.1)
@@ -47,7 +50,10 @@ def type_at_terminal(
         if not ready and process.poll() is not None:
             break
     os.close(ours)
-    return process.wait(timeout=10), shown.decode(errors="replace")
+    try:
+        return process.wait(timeout=10), shown.decode(errors="replace")
+    finally:
+        process.kill()
 
 
 def _take_terminal() -> None:

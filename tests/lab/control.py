@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from tests.lab.directory import LOG_FILE, claim
@@ -96,6 +96,10 @@ def _spawn(directory: Path, options: Options, *, stay: bool, say: Say) -> subpro
     claim(directory)
     programs = [each for each in PROGRAMS if _is_wanted(each, options)]
     missing = obtain(programs, say)
+    if options.machines and (
+        lacking := [missing[each.name] for each in programs if _no_machine(each, missing)]
+    ):
+        raise NotHere(lacking[0])
     servers = [program.name for program in programs if program.name not in missing]
     if not servers:
         raise LabError("none of the servers can be had here:\n" + "\n".join(missing.values()))
@@ -123,6 +127,10 @@ def _is_wanted(program: Program, options: Options) -> bool:
     if isinstance(program, MachineSshd):
         return options.cluster and options.machines
     return options.cluster or not isinstance(program, MemberProgram)
+
+
+def _no_machine(program: Program, missing: Mapping[str, str]) -> bool:
+    return isinstance(program, MachineSshd) and program.name in missing
 
 
 def _await_ready(supervisor: subprocess.Popen[str], plan: Plan) -> None:
