@@ -31,12 +31,12 @@ os.environ["CLINIC_CLUSTER"] = "local"
 
 WAITING = (
     "cli/test_clusters", "client/test_http", "client/test_mysql", "client/test_wire", "cluster/discovery/test_complete",
-    "formats/test_search", "host/ssh/test_directory", "host/ssh/test_meter",
+    "formats/test_logindex", "formats/test_search", "host/ssh/test_directory", "host/ssh/test_meter",
     "host/ssh/test_shell", "host/test_orphan_watcher", "host/test_process", "host/test_sudo",
-    "run/test_engine",
+    "read/test_logentries", "read/test_logs", "run/test_engine",
     "test_not_run",
 )  # fmt: skip
-"""Modules that mostly wait, for time-outs and for processes: in `make test`, not among the quick ones."""
+"""Modules that mostly wait, for time-outs and for processes, or search through megabytes: in `make test`, not among the quick ones."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -58,9 +58,12 @@ def cluster(lab: LabOfTests) -> Cluster:
     return Cluster(lab)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines_lab(request: pytest.FixtureRequest) -> Iterator[LabOfTests]:
-    """A second lab, whose cluster has a machine for each instance: network namespaces, with sshd."""
+    """A second lab, whose cluster has a machine for each instance: network namespaces, with sshd.
+
+    It ends with the module: who looks at the processes of this machine meanwhile sees those of all machines.
+    """
     options = dataclasses.replace(OPTIONS, machines=True)
     with (
         tempfile.TemporaryDirectory(prefix="clinic-lab-") as directory,
@@ -70,7 +73,7 @@ def machines_lab(request: pytest.FixtureRequest) -> Iterator[LabOfTests]:
         yield _of_tests(own)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines(machines_lab: LabOfTests) -> Machines:
     """The machines of that lab: what can happen to them is yours."""
     return Machines(machines_lab)

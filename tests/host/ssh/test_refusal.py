@@ -162,6 +162,8 @@ def _kill_servers(server: Sshd, *, listener: bool = True) -> None:
         pids += [child for child, parent in parents.items() if parent == pid]
     for pid in pids[0 if listener else 1 :]:
         os.kill(pid, signal.SIGKILL)
+    if listener:
+        server.child.wait()
 
 
 def test_one_session_for_each_connection_is_enough(serve: Serve) -> None:

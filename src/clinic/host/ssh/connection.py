@@ -96,9 +96,12 @@ class Connection:
                 deadline.pause(random.uniform(0.1, 0.4 * 2**number))
             else:
                 with self._changed:
-                    self._master = shell
+                    lost, self._master = self._master, shell
                     self._free.append(shell)
                     self._changed.notify_all()
+                    given_back = lost is not None and lost not in self._all
+                if lost is not None and given_back:
+                    lost.close()
                 self.connections += 1
                 return parse_facts(said)
         raise AssertionError("the last try returns")

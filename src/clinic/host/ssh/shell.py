@@ -142,7 +142,8 @@ class RemoteShell:
 
         `inside` tells whether the login is done: from then on a shell answers soon, or there is none.
         """
-        self._send(loop(self._nonce, self._mark), deadline)
+        with suppress(Ended):  # it has ended already, and what it said of that is still to be read
+            self._send(loop(self._nonce, self._mark), deadline)
         patience: float | None = None
         while self._out.ending is None or self._err.ending is None:
             self.chatter += self._out.take() if self._out.ending is None else b""
