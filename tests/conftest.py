@@ -36,7 +36,7 @@ WAITING = (
     "read/test_logentries", "read/test_logs", "run/test_engine",
     "test_not_run",
 )  # fmt: skip
-"""Modules that mostly wait, for time-outs and for processes, or search through megabytes: in `make test`, not among the quick ones."""
+"""Modules that wait, for time-outs and processes, or search megabytes: in `make test`, not among the quick ones."""
 
 
 @pytest.hookimpl(tryfirst=True)
