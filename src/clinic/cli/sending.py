@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from clinic.cli.login import is_attended
+from clinic.cli.signals import aside
 from clinic.client.address import read_url
 from clinic.client.tls import Tls
 from clinic.consent.destination import Destination, Protocol
@@ -111,7 +112,7 @@ def stopping(say: Callable[[str], None]) -> Generator[Stop]:
     def pressed(number: int, frame: FrameType | None) -> None:
         del number, frame
         if not stop.soon.is_set():
-            say("Stopping after the part that is on its way. Once more stops at once.")
+            aside(say, "Stopping after the part that is on its way. Once more stops at once.")
         stop()
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

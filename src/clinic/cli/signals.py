@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
 from clinic.progress import Progress
 from clinic.run.engine import Engine
+
+
+def aside(say: Callable[[str], None], message: str) -> None:
+    """Say it while a signal is handled: that may have come in the middle of a write, and none can begin within it."""
+    threading.Thread(target=say, args=(message,), daemon=True).start()
 
 
 class _Handler:
@@ -32,8 +38,9 @@ class _Handler:
             return
         if self._count == 1:
             self._engine.stop()
-            self._progress.say(
-                "Stopping: running items may end, then the bundle is sealed. Once more stops at once."
+            aside(
+                self._progress.say,
+                "Stopping: running items may end, then the bundle is sealed. Once more stops at once.",
             )
         else:
             self._engine.cancel()
