@@ -43,16 +43,24 @@ LOG = b"[2026/11/25 10:00:00.000 +08:00] [INFO] [a.go:1] [hello]\n" * 3000
 def series(name: str, values: list[tuple[int, float]]) -> bytes:
     """A series of one chunk as a server writes it into a frame."""
     samples = [(moment, STALE if value == -1 else to_bits(value)) for moment, value in values]
+    return chunk(name, samples[0][0], samples[-1][0], 1, encode(samples))
+
+
+def chunk(name: str, start: int, end: int, encoding: int, data: bytes) -> bytes:
+    """A series of one chunk, of numbers (1) or of native histograms (2)."""
     label = field(1, field(1, b"__name__") + field(2, name.encode()))
-    span = b"\x08" + number(samples[0][0]) + b"\x10" + number(samples[-1][0]) + b"\x18\x01"
-    return field(1, label + field(2, span + field(4, encode(samples))))
+    span = b"\x08" + number(start) + b"\x10" + number(end) + b"\x18" + number(encoding)
+    return field(1, label + field(2, span + field(4, data)))
 
 
 FRAMES = frame(
     series("up", [(START, 1.0), (START + 15_000, 0.0)])
     + series("up", [(START + 30_000, 1.0), (START + 45_123, -1)])
     + series("load", [(START, 0.1 + 0.2), (START + 1, float("inf"))])
+    # The same three histograms came twice.
+    + 2 * chunk("latency", START, START + 30_000, 2, b"\x00\x03and what only Prometheus reads")
 )
+LEFT_OUT = "diag has no form for 3 samples of native histograms, of 1 metric: latency"
 
 Item = tuple[str, str, str, bytes]
 ITEMS: tuple[Item, ...] = (
@@ -188,7 +196,8 @@ def test_its_facts_name_the_certificate_and_what_is_not_in_it(
     shown = subprocess.run(words, input=pair.pem, check=True, capture_output=True, text=True).stdout
     assert made.recipients == (shown.partition("=")[2].strip().replace(":", "").lower(),)
     assert "system" not in {kept.category for kept in made.kept}
-    assert made.missing[-1] == "3 files have no place in diag's format: 1 of system, 2 of variables"
+    told = "3 files have no place in diag's format: 1 of system, 2 of variables"
+    assert made.missing[-1] == f"{told}; {LEFT_OUT}"
 
 
 def test_the_tree_is_diags(opened: Opened, tmp_path: Path) -> None:
@@ -204,6 +213,12 @@ def test_the_tree_is_diags(opened: Opened, tmp_path: Path) -> None:
         f"{METRICS}/up-2025-11-24T16:00:00Z-2025-11-24T16:00:30Z.json",
     }
     assert tree.homeless == {"system": 1, "variables": 2}
+
+
+def test_native_histograms_are_left_out_and_that_is_said(opened: Opened, tmp_path: Path) -> None:
+    tree = convert(opened, tmp_path / "out")
+    assert tree.histograms == {"latency": 3}
+    assert tree.lost.endswith(LEFT_OUT)
 
 
 def test_metrics_are_answers_of_prometheus_to_the_last_bit(opened: Opened, tmp_path: Path) -> None:

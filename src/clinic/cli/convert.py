@@ -23,7 +23,7 @@ def command(bundle: Path, form: str, output: Path, identities: tuple[Path, ...],
     """Write what is in BUNDLE as PingCAP's diag would have collected it, so that its tools read it.
 
     Files stand where diag has them, decompressed; metrics become answers of Prometheus' query API, compressed, as
-    diag keeps them. What diag has no place for is left out, and that is said.
+    diag keeps them. What diag has no place or form for, as native histograms, is left out, and that is said.
 
     \b
     Examples:
@@ -40,6 +40,7 @@ def command(bundle: Path, form: str, output: Path, identities: tuple[Path, ...],
                 "files": len(tree.files),
                 "bytes": tree.size,
                 "left_out": tree.homeless,
+                "histograms_left_out": tree.histograms,
             }
         )
         return 0

@@ -54,6 +54,9 @@ _VARIABLES = {
 }
 """Items of which diag has those of the first server that answered; the second has a misleading name there."""
 
+_NAMED_AT_MOST = 5
+"""Metrics with native histograms that are named; `--json` and the tree itself have all."""
+
 
 @dataclass(frozen=True, slots=True)
 class DiagFile:
@@ -85,6 +88,9 @@ class Tree:
     homeless: Mapping[str, int]
     """Files of the bundle that diag has no place for, by category."""
 
+    histograms: Mapping[str, int]
+    """Samples of native histograms, which diag has no form for, by metric."""
+
     @property
     def size(self) -> int:
         """Bytes of all its files."""
@@ -93,9 +99,21 @@ class Tree:
     @property
     def lost(self) -> str:
         """What of the bundle is not in it, a line; empty when all is."""
+        return "; ".join(text for text in (self._homeless(), self._histograms()) if text)
+
+    def _homeless(self) -> str:
         count = sum(self.homeless.values())
         told = ", ".join(f"{number} of {category}" for category, number in sorted(self.homeless.items()))
         return f"{plural(count, 'file has', 'files have')} no place in diag's format: {told}" if count else ""
+
+    def _histograms(self) -> str:
+        samples = sum(self.histograms.values())
+        if not samples:
+            return ""
+        names = sorted(self.histograms, key=lambda name: (-self.histograms[name], name))
+        told = ", ".join(names[:_NAMED_AT_MOST]) + (" ..." if len(names) > _NAMED_AT_MOST else "")
+        count = plural(samples, "sample")
+        return f"diag has no form for {count} of native histograms, of {plural(len(names), 'metric')}: {told}"
 
 
 @contextmanager
@@ -113,9 +131,10 @@ def diag_tree(
             CLUSTER: _of_bytes(CLUSTER, json.dumps(cluster, indent=2, ensure_ascii=False).encode() + b"\n")
         }
         kept, homeless = _stored(opened, chosen.manifest, found, told)
-        kept |= _metrics(opened, chosen.manifest, Path(place), found, told)
+        metrics, histograms = _metrics(opened, chosen.manifest, Path(place), found, told)
+        kept |= metrics
         files = tuple(found[path] for path in sorted(found, key=lambda path: path.split("/")))
-        yield Tree(files, cluster, frozenset(kept), homeless)
+        yield Tree(files, cluster, frozenset(kept), homeless, histograms)
 
 
 def _of_bytes(path: str, data: bytes) -> DiagFile:
@@ -177,11 +196,12 @@ def diag_path(record: Record, file: FileEntry) -> str:
 
 def _metrics(
     opened: Opened, manifest: Manifest, place: Path, found: dict[str, DiagFile], progress: Progress
-) -> set[str]:
-    """Add the metrics, written into `place` first; their files in the bundle."""
+) -> tuple[set[str], Counter[str]]:
+    """Add the metrics, written into `place` first; their files in the bundle, and what histograms were left out."""
     addresses = {one.id: f"{one.host}_{one.port}" for one in manifest.run.cluster.instances}
     listed = {file.name: file for file in manifest.files()}
     kept: set[str] = set()
+    histograms: Counter[str] = Counter()
     for one in servers(opened):
         if not listed.keys() >= set(one.files):
             continue
@@ -192,11 +212,11 @@ def _metrics(
         folder = place / server
         with disk_errors(place):
             folder.mkdir(mode=0o700)
-        for name in write_metrics(opened, one, folder):
+        for name in write_metrics(opened, one, folder, histograms):
             path = f"monitor/metrics/{server}/{name}"
             found[path] = DiagFile(path, (folder / name).stat().st_size, partial(_pieces, folder / name))
         kept.update(listed[name].path for name in one.files)
-    return kept
+    return kept, histograms
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
