@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from clinic.cli.main import run
 from clinic.outcome import Reason, Status
 from clinic.redact import Redactor
 from clinic.secret import SecretRegister
+from clinic.units import MIB
 
 ITEMS = [
     {"path": "big.txt", "command": ["seq", "100000"]},
@@ -69,19 +71,46 @@ def bundle(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "bundle"))
 
 
+def about_hosts(*hosts: str) -> Run:
+    """A run on these hosts."""
+    window = WindowFacts("2026-11-25T10:00:00+00:00", "2026-11-25T12:00:00+00:00", "UTC +0000")
+    return Run(
+        "clinic", "0.1.0", NOON, NOON, ClusterFacts("db1", "local", hosts), window, "db1", "alice", False
+    )
+
+
+@pytest.fixture
+def of_many_hosts(tmp_path: Path) -> Path:
+    """A bundle of five hosts, each with three disks that are full."""
+    hosts = [f"db{number}" for number in range(1, 6)]
+    entries = [
+        Entry("storage.df", f"{host}/df.txt", "storage", "storage", "internal", "text", host=host)
+        for host in hosts
+    ]
+    root = tmp_path / "hosts"
+    header = Header(about_hosts(*hosts), tuple(entries))
+    with BundleWriter.create(root, header, Redactor(SecretRegister()), reserve=0) as writer:
+        for host, entry in zip(hosts, entries, strict=True):
+            item = writer.item(entry, cap=MIB, learn=False)
+            part = item.part()
+            part.write(b"Filesystem Type 1024-blocks Used Available Capacity Mounted on\n")
+            part.write("".join(f"/dev/{host}{n} ext4 100 99 1 99% /{host}/{n}\n" for n in range(3)).encode())
+            part.finish()
+            writer.record(Record(entry, Status.OK, files=item.commit()))
+        writer.seal()
+    return root
+
+
 @pytest.fixture
 def failing(tmp_path: Path) -> Path:
     """A bundle of a machine whose systemd can't be reached, and of one item with much to do about it."""
-    cluster = ClusterFacts("db1", "local", ("db1",))
-    window = WindowFacts("2026-11-25T10:00:00+00:00", "2026-11-25T12:00:00+00:00", "UTC +0000")
-    about = Run("clinic", "0.1.0", NOON, NOON, cluster, window, "db1", "alice", False)
     bus, long = (
         Entry(identity, f"db1/{identity}", "journal", "system", "internal", "text", host="db1")
         for identity in ("journal.units", "journal.long")
     )
     said = "systemctl had nothing to say but: Failed to connect to bus: Host is down"
     with BundleWriter.create(
-        tmp_path / "failing", Header(about, (bus, long)), Redactor(SecretRegister()), reserve=0
+        tmp_path / "failing", Header(about_hosts("db1"), (bus, long)), Redactor(SecretRegister()), reserve=0
     ) as writer:
         writer.record(Record(bus, Status.SKIPPED, Reason.NOT_APPLICABLE, said))
         fix = " ".join(f"word{number}" for number in range(60))
@@ -130,6 +159,22 @@ def test_missing_has_what_a_tool_said_where_it_does_not_apply(inspect: Any, fail
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["journal.long", "fix:", "journal.units"]
     assert "skipped (not_applicable): systemctl had nothing to say but: Failed to connect to bus" in out
+
+
+def test_the_contents_are_told_of_all_hosts_together_or_of_each(inspect: Any, of_many_hosts: Path) -> None:
+    together, each = inspect(of_many_hosts)[1], inspect(of_many_hosts, "--hosts")[1]
+    assert re.search(r"(?m)^CATEGORY +HOSTS +ITEMS", together)
+    assert re.search(r"(?m)^storage +5 +5 +5 ", together)
+    assert re.search(r"(?m)^CATEGORY +HOST +ITEMS", each)
+    assert len(re.findall(r"(?m)^storage +db\d +1 +1 ", each)) == 5
+
+
+def test_facts_lists_every_fact(inspect: Any, of_many_hosts: Path) -> None:
+    out = inspect(of_many_hosts)[1]
+    assert re.search(r"(?m)^  and \d+ more: clinic inspect \S+ --facts$", out)
+    code, every, _ = inspect(of_many_hosts, "--facts")
+    assert code == 0
+    assert every.count(" % used") > out.count(" % used") > 0
 
 
 def test_files_lists_every_file_with_its_item(inspect: Any, made: Path) -> None:

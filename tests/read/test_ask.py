@@ -101,6 +101,16 @@ def test_an_instance_that_does_not_run_is_asked_about(run: Any) -> None:
     assert question.startswith("Was tidb db1-4000 stopped on purpose?")
 
 
+def test_of_many_instances_of_a_component_that_do_not_run_one_question_is_asked(run: Any) -> None:
+    exporters = [InstanceFacts(f"db{n}-9100", "node_exporter", f"db{n}", 9100) for n in range(1, 14)]
+    tidb = InstanceFacts("db1-4000", "tidb", "db1", 4000)
+    cluster = ClusterFacts("shop", "tiup", ("db1",), (*exporters, tidb))
+    states = {one.id: State(looked=True) for one in cluster.instances}
+    first, second = asked(run(cluster=cluster), [], Findings((), states))
+    assert first.startswith("Were node_exporter db1-9100 and 12 more of its kind stopped on purpose?")
+    assert second.startswith("Was tidb db1-4000 stopped on purpose?")
+
+
 def test_why_an_instance_is_down_is_asked_of_its_unit_where_the_host_has_a_journal_and_only_once(
     run: Any,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from clinic.outcome import Reason, Status
 from clinic.read import describe as module
-from clinic.read.describe import contents, describe
+from clinic.read.describe import contents, describe, of_all_hosts
 from clinic.read.loudest import find, reading
 from clinic.read.open import open_bundle
 
@@ -53,3 +53,10 @@ def test_contents_are_counted_by_category_and_host(record: Any) -> None:
     first, second = contents([record("a.a", b"xx"), record("b.b", b"xxx"), record("c.c", b"x", host="db2")])
     assert (first.host, first.items, first.files, first.plain, first.missing) == ("db1", 2, 2, 5, 0)
     assert second.host == "db2"
+
+
+def test_the_contents_of_many_hosts_are_added_up_by_category(record: Any) -> None:
+    records = [record("a.a", b"xx", host=f"db{n}") for n in range(4)]
+    (total,) = of_all_hosts(contents([*records, record("a.b", b"y", host="")]))
+    assert (total.category, total.host) == ("system", "4")
+    assert (total.items, total.files, total.plain, total.missing) == (5, 5, 9, 0)

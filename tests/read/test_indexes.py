@@ -46,6 +46,15 @@ def test_the_gravest_come_first_and_instances_are_counted(
     ]
 
 
+def test_an_error_that_speaks_of_a_panic_comes_before_others(
+    tmp_path: Path, run: RunOf, record: MakeRecord
+) -> None:
+    said = ["ERROR often"] * 9 + ["ERROR connection running loop panic"]
+    panic, other = loudest(tmp_path, run(), [log(record, tmp_path, "a.log", "db1-4000", index(*said))])
+    assert "panic" in panic.text
+    assert panic.weight < other.weight
+
+
 def test_a_packed_index_is_read(tmp_path: Path, run: RunOf, record: MakeRecord) -> None:
     packed = zstandard.compress(index("ERROR said"))
     assert list(loudest(tmp_path, run(), [log(record, tmp_path, "a.log", "db1-4000", packed, ".zst")]))

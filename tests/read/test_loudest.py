@@ -22,6 +22,7 @@ CLUSTER = Cluster(
     "shop", "local", (Machine("db1", local=True),),
     (Instance("tikv", "db1", 20160, pid=7, data_dirs=("/data",), unit="tikv-20160.service"),),
 )  # fmt: skip
+PROGRAMS = ((20160, "tikv-server"), (4000, "tidb-server"))
 DF = b"""\
 Filesystem     Type 1024-blocks      Used Available Capacity Mounted on
 /dev/vda       ext4   264212084 253510152   9991112      97% /
@@ -102,7 +103,25 @@ def test_many_instances_that_were_started_are_one_fact(
     ]
     found = find(run(cluster=ClusterFacts("shop", "local", ("db1",), members)), records, kept.read).facts
     assert len(found) == facts
-    assert f"at 2026-11-25 11:0{count - 1}:00 +0800" in found[-1].text
+    assert f"{'to' if facts == 1 else 'at'} 2026-11-25 11:0{count - 1}:00 +0800" in found[-1].text
+
+
+def test_a_component_that_was_started_on_several_hosts_is_one_fact(run: Any, record: Any, kept: Any) -> None:
+    hosts = ("db1", "db2")
+    members = tuple(InstanceFacts(f"{host}-{n}", name, host, n) for host in hosts for n, name in PROGRAMS)
+    records = []
+    for minute, host in enumerate(hosts):
+        lines = (f" {n} 1 tidb Ssl 0 Wed Nov 25 11:0{minute}:00 2026 - {name}\n" for n, name in PROGRAMS)
+        records.append(record("processes.table", "".join(lines).encode(), host=host))
+    for one in members:
+        what = f"/proc/{one.port}/cmdline"
+        records.append(record("processes.cmdline", b"x", instance=one.id, what=what, host=one.host))
+    found = find(run(cluster=ClusterFacts("shop", "local", hosts, members)), records, kept.read).facts
+    when = "from 2026-11-25 11:00:00 +0800 to 2026-11-25 11:01:00 +0800"
+    assert {(fact.host, fact.text) for fact in found} == {
+        ("", f"2 instances were started inside the window, {when}: {name} db1-{n}, {name} db2-{n}")
+        for n, name in PROGRAMS
+    }
 
 
 def test_of_a_folder_only_the_file_that_is_meant_is_read(run: Any, record: Any, kept: Any) -> None:

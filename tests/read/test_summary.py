@@ -129,7 +129,7 @@ def test_nothing_of_the_page_is_shown_in_part_where_there_is_no_room(run: Any, r
     told = [n for n in range(40) if f"fact{n} " in text]
     assert 0 < len(told) < 40
     assert all(f"end{n}" in text for n in told)
-    assert f"  ... and {40 - len(told)} more: clinic inspect shows all\n" in text
+    assert f"  ... and {40 - len(told)} more: clinic inspect --facts shows all\n" in text
 
 
 def test_in_utc_the_window_is_told_once(run: Any) -> None:
@@ -181,12 +181,21 @@ def test_a_hundred_dead_hosts_and_a_thousand_facts_are_still_one_page(run: Any, 
         for number, host in enumerate(hosts)
         for reason in Reason
     ]
-    facts = tuple(Fact(1, host, "very loud " * 50, "command " * 50, "") for host in hosts)
+    facts = tuple(Fact(1, host, f"{host} very loud " * 50, "command " * 50, "") for host in hosts)
     text = page(run(cluster=cluster, note="note " * 500, case="9" * 500), records, Findings(facts, {}))
     lines = text.splitlines()
     assert len(lines) <= 60
     assert max(map(width, lines)) <= 100
     assert any(line.endswith(" more: clinic inspect shows all") for line in lines)
+    assert any(line.endswith(" more: clinic inspect --facts shows all") for line in lines)
+
+
+def test_what_is_true_of_many_hosts_is_told_once(run: Any, record: Any) -> None:
+    alike = [Fact(9, f"db{n}", "vm.swappiness is 60", "", "") for n in range(1, 16)]
+    facts = (Fact(3, "db7", "the load average is 9", "", ""), *alike)
+    text = page(run(), [record("storage.df", b"x")], Findings(facts, {}))
+    assert "  db7: the load average is 9\n  db1, db2, db3 and 12 more: vm.swappiness is 60\n" in text
+    assert text.count("swappiness") == 1
 
 
 @settings(max_examples=60)

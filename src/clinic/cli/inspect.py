@@ -22,9 +22,9 @@ from clinic.formats.page import COLUMNS
 from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.coverage import coverage_lines
-from clinic.read.describe import contents, describe
+from clinic.read.describe import contents, describe, of_all_hosts
 from clinic.read.diagfile import is_diag
-from clinic.read.fact import Findings
+from clinic.read.fact import Findings, alike
 from clinic.read.find import find_file
 from clinic.read.heading import heading
 from clinic.read.loudest import find, reading
@@ -37,6 +37,9 @@ from clinic.units import MIB, human_size, plural
 FACTS = 12
 """How many of the loudest facts are shown."""
 
+HOSTS = 3
+"""So many hosts are told one by one; of more, all together."""
+
 
 @click.command("inspect")
 @click.argument("bundle", type=click.Path(path_type=Path))
@@ -45,10 +48,11 @@ FACTS = 12
 @click.argument("path", required=False)
 @click.option("--missing", is_flag=True, help="List every item that is not there, with reason and fix.")
 @click.option("--files", is_flag=True, help="List every file.")
+@click.option("--facts", "facts", is_flag=True, help="List every fact that stood out, the loudest first.")
+@click.option("--hosts", "by_host", is_flag=True, help="Tell the contents host by host.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in a stable shape.")
 def command(
-    bundle: Path, identities: tuple[Path, ...], key: Path | None, path: str | None, missing: bool, files: bool,
-    as_json: bool,
+    bundle: Path, identities: tuple[Path, ...], key: Path | None, path: str | None, as_json: bool, **lists: bool
 ) -> int:  # fmt: skip
     """Show what is inside BUNDLE, what is missing, why, and what to do about it.
 
@@ -59,6 +63,7 @@ def command(
     Examples:
       clinic inspect clinic-db1-20261125T103000Z
       clinic inspect clinic-db1-20261125T103000Z --missing
+      clinic inspect clinic-db1-20261125T103000Z --facts
       clinic inspect clinic-db1-20261125T103000Z storage.df
       clinic inspect clinic-db1-20261125T103000Z dmesg.log | grep -i error
       clinic inspect clinic-db1-20261125T103000Z --json | jq .missing
@@ -67,7 +72,7 @@ def command(
     if is_diag(bundle):
         return show(bundle, key, as_json)
     with _verify_tells(bundle):
-        return _command(read_bundle(bundle, identities), path, missing, files, as_json)
+        return _command(read_bundle(bundle, identities), path, as_json, **lists)
 
 
 @contextlib.contextmanager
@@ -82,7 +87,9 @@ def _verify_tells(bundle: Path) -> Generator[None, None, None]:
         raise BadBundle(error.message, hint=hint) from error
 
 
-def _command(opened: Opened, path: str | None, missing: bool, files: bool, as_json: bool) -> int:
+def _command(
+    opened: Opened, path: str | None, as_json: bool, *, missing: bool, files: bool, facts: bool, by_host: bool
+) -> int:
     if path is not None:
         _print_file(opened, find_file(opened, path))
     elif files:
@@ -93,21 +100,21 @@ def _command(opened: Opened, path: str | None, missing: bool, files: bool, as_js
         findings = find(opened.run, opened.records, reading(opened.root), opened.root)
         if as_json:
             print_json(describe(opened, findings))
+        elif facts:
+            _print_lines(_fact_lines(findings))
         else:
-            _show(opened, findings)
+            _show(opened, findings, by_host)
     return 0
 
 
-def _show(opened: Opened, findings: Findings) -> None:
+def _show(opened: Opened, findings: Findings, by_host: bool) -> None:
     about = heading(opened.run, opened.records, findings, ended=opened.ended, interrupted=opened.interrupted)
-    for line in about:
-        say(line)
+    _print_lines(about)
     say()
-    _show_contents(opened)
+    _show_contents(opened, by_host)
     _section("Hosts and instances", places(opened.run, opened.records, findings))
     _section("Logs, from the beginning of the window to its end", coverage_lines(opened.run, opened.records))
-    facts = (line for fact in findings.facts[:FACTS] for line in fact_lines(fact, _columns()))
-    _section("Loudest facts", facts)
+    _section("Loudest facts", _loudest(opened, findings))
     _section("Missing, and what would bring it", _missing_lines(groups(opened.records), opened))
     _section("Longer than their cap, head and tail kept", _cut_lines(opened.files()))
     next_steps = questions(opened.run, opened.records, findings, opened.name)
@@ -120,7 +127,21 @@ def _show(opened: Opened, findings: Findings) -> None:
         say(f"Next: clinic collect --resume {opened.root}, or clinic seal {opened.root}")
 
 
-def _show_contents(opened: Opened) -> None:
+def _loudest(opened: Opened, findings: Findings) -> Iterator[str]:
+    yield from _fact_lines(findings, FACTS)
+    rest = len(alike(findings.facts)) - FACTS
+    if rest > 0:
+        yield f"  and {rest} more: clinic inspect {quote(opened.name)} --facts"
+
+
+def _fact_lines(findings: Findings, most: int | None = None) -> Iterator[str]:
+    for fact in alike(findings.facts)[:most]:
+        yield from fact_lines(fact, _columns())
+
+
+def _show_contents(opened: Opened, by_host: bool) -> None:
+    every = contents(opened.records)
+    one_by_one = by_host or len({one.host for one in every if one.host}) <= HOSTS
     rows = [
         (
             one.category,
@@ -131,9 +152,13 @@ def _show_contents(opened: Opened) -> None:
             human_size(one.stored),
             one.missing or "",
         )
-        for one in contents(opened.records)
+        for one in (every if one_by_one else of_all_hosts(every))
     ]
-    table(("CATEGORY", "HOST", "ITEMS", "FILES", "BYTES", "ON DISK", "MISSING"), rows, right=(2, 3, 4, 5, 6))
+    table(
+        ("CATEGORY", "HOST" if one_by_one else "HOSTS", "ITEMS", "FILES", "BYTES", "ON DISK", "MISSING"),
+        rows,
+        right=(2, 3, 4, 5, 6),
+    )
     files = opened.files()
     masked = f"; {plural(opened.masked, 'credential')} masked" if opened.masked else ""
     say(f"{plural(len(files), 'file')}, {human_size(sum(file.stored for file in files))} on disk{masked}")
@@ -144,8 +169,12 @@ def _section(title: str, lines: Iterable[str]) -> None:
     if listed:
         say()
         say(title, bold=True)
-        for line in listed:
-            say(line)
+        _print_lines(listed)
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def _missing_lines(found: tuple[Group, ...], opened: Opened) -> Iterator[str]:

@@ -94,12 +94,18 @@ def _commands(facts: Iterable[Fact]) -> Iterator[str]:
 
 
 def _down(instances: Iterable[InstanceFacts], findings: Findings) -> Iterator[str]:
-    """Why they do not run: from the journal where that can be asked."""
-    down = [one for one in instances if one.id in findings.states and findings.states[one.id].down]
-    for one in down[:LOUD]:
-        ask = findings.journals.last(one)
-        yield (
-            f"on {one.host}: {ask}"
-            if ask
-            else f"Was {called(one)} stopped on purpose? If not: the end of its newest log"
-        )
+    """Why they do not run, a question for each component: from the journal where that can be asked."""
+    down: dict[str, list[InstanceFacts]] = {}
+    for one in instances:
+        if one.id in findings.states and findings.states[one.id].down:
+            down.setdefault(one.component, []).append(one)
+    for ours in list(down.values())[:LOUD]:
+        told = ((one.host, ask) for one in ours if (ask := findings.journals.last(one)))
+        yield next((f"on {host}: {ask}" for host, ask in told), "") or _on_purpose(ours)
+
+
+def _on_purpose(down: Sequence[InstanceFacts]) -> str:
+    if len(down) == 1:
+        return f"Was {called(down[0])} stopped on purpose? If not: the end of its newest log"
+    rest = f"{called(down[0])} and {len(down) - 1} more of its kind"
+    return f"Were {rest} stopped on purpose? If not: the end of their newest logs"

@@ -77,6 +77,25 @@ def contents(records: Iterable[Record]) -> tuple[Content, ...]:
     )
 
 
+def of_all_hosts(every: Iterable[Content]) -> tuple[Content, ...]:
+    """The same by category alone, with how many hosts each is of in place of their names."""
+    found: dict[str, list[Content]] = {}
+    for one in every:
+        found.setdefault(one.category, []).append(one)
+    return tuple(
+        Content(
+            category,
+            str(sum(bool(one.host) for one in ours) or ""),
+            items=sum(one.items for one in ours),
+            files=sum(one.files for one in ours),
+            plain=sum(one.plain for one in ours),
+            stored=sum(one.stored for one in ours),
+            missing=sum(one.missing for one in ours),
+        )
+        for category, ours in found.items()
+    )
+
+
 def describe(opened: Opened, findings: Findings) -> dict[str, Any]:
     """The values, ready for JSON."""
     run, files = opened.run, opened.files()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
 
@@ -33,6 +33,26 @@ class Fact:
 
     path: str
     """The file of the bundle that it was found in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """One fact that holds on several machines."""
+
+    hosts: tuple[str, ...]
+    """The machines; empty for what is about none."""
+
+    text: str
+    """What is told of each of them."""
+
+
+def alike(facts: Iterable[Fact]) -> tuple[Alike, ...]:
+    """`facts` in their order, those that say the same of several machines as one."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for fact in facts:
+        hosts = found.setdefault((fact.weight, fact.text), [])
+        hosts += [fact.host] if fact.host else []
+    return tuple(Alike(tuple(hosts), text) for (_, text), hosts in found.items())
 
 
 @dataclass(frozen=True, slots=True)

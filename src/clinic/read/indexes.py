@@ -26,6 +26,9 @@ LOUDEST = 3
 _GRAVE = {"fatal": 2, "error": 6}
 """How loud a message of a level is, 0 the loudest; milder ones are none."""
 
+_PANIC = 3
+"""How loud an error is that speaks of a panic: TiDB recovers from some, and logs them as errors."""
+
 
 def index_beside(root: Path, name: str) -> LogIndex | None:
     """The index of the log called `name` in the directory of a bundle that may still be made; None without one."""
@@ -63,8 +66,12 @@ def loudest(root: Path, run: Run, records: Sequence[Record]) -> Iterator[Fact]:
                     said[key] += one.count
                     places, _ = where.setdefault(key, (set(), file.path))
                     places.add(record.entry.instance or record.entry.host)
-    ordered = sorted(said.items(), key=lambda pair: (_GRAVE[pair[0][0]], -pair[1]))
+    ordered = sorted(said.items(), key=lambda pair: (_weight(pair[0][0], pair[0][2]), -pair[1]))
     for (level, component, text), count in ordered[:LOUDEST]:
         places, path = where[level, component, text]
         of = f"{component} ({plural(len(places), 'instance')})" if component else plural(len(places), "host")
-        yield Fact(_GRAVE[level], "", f"{of} logged {level} {plural(count, 'time')}: {text}", "", path)
+        yield Fact(_weight(level, text), "", f"{of} logged {level} {plural(count, 'time')}: {text}", "", path)
+
+
+def _weight(level: str, text: str) -> int:
+    return min(_GRAVE[level], _PANIC) if "panic" in text.lower() else _GRAVE[level]

@@ -109,7 +109,7 @@ def find(run: Run, records: Iterable[Record], read: Read, root: Path | None = No
         place = (fact.host, key)
         if place not in facts or fact.weight < facts[place].weight:
             facts[place] = fact
-    ordered = sorted(facts.values(), key=lambda fact: (fact.weight, fact.host, fact.text))
+    ordered = sorted(facts.values(), key=lambda fact: (fact.weight, fact.host))
     return Findings(tuple(ordered), found, journals)
 
 

@@ -12,7 +12,7 @@ from clinic.formats.page import COLUMNS, bounded, cut, plain, shown, some, wrap
 from clinic.outcome import Status
 from clinic.read.ask import questions
 from clinic.read.coverage import coverage_lines
-from clinic.read.fact import Fact, Findings
+from clinic.read.fact import Alike, Findings, alike
 from clinic.read.heading import heading
 from clinic.read.loudest import find, reading
 from clinic.read.missing import Group, groups, not_here
@@ -24,6 +24,9 @@ LINES = 60
 
 LONG = 3
 """Lines of the page that one fact, or one thing that is missing, may take; its fix may take as many."""
+
+FEW = 3
+"""How many machines are named beside what is told of them."""
 
 _GOES_ON = " \\"
 """A command over two lines can be pasted as it is."""
@@ -65,17 +68,19 @@ def render(
     parts: list[tuple[str, Part, int]] = [
         ("Hosts and instances", [[line] for line in places(run, records, findings)], 11),
         (_LOGS, [[line] for line in coverage_lines(run, records)], 5),
-        ("Loudest facts", list(_facts(findings)), 9),
+        (_FACTS, list(_facts(findings)), 9),
         (_missing_title(records, name), list(_missing(records)), 9),
         ("Ask next", list(_ask(run, records, findings, name)), 7),
     ]
     parts = [part for part in parts if part[0] != _LOGS or part[1]]
     room = _shares(LINES - len(lines) - len(_FOOT) - 2 * len(parts), parts)
     for (title, body, _), share in zip(parts, room, strict=True):
-        lines += ["", title, *_limited(body, share)]
+        command = "clinic inspect --facts" if title == _FACTS else "clinic inspect"
+        lines += ["", title, *_limited(body, share, command)]
     return "".join(f"{cut(shown(line))}\n" for line in (*lines, *_FOOT))
 
 
+_FACTS = "Loudest facts"
 _LOGS = "Logs, from the beginning of the window to its end"
 _FOOT = (
     "",
@@ -94,15 +99,15 @@ def _shares(room: int, parts: Sequence[tuple[str, Part, int]]) -> list[int]:
     return shares
 
 
-def _limited(body: Part, limit: int) -> Iterator[str]:
-    """As much of `body` as goes into `limit` lines, nothing of it in part; the rest is counted."""
+def _limited(body: Part, limit: int, command: str) -> Iterator[str]:
+    """As much of `body` as goes into `limit` lines, nothing of it in part; of the rest how much, and what shows it."""
     if sum(map(len, body)) <= limit:
         yield from (line for lines in body for line in lines)
         return
     left = limit - 1
     for index, lines in enumerate(body):
         if len(lines) > left:
-            yield f"  ... and {len(body) - index} more: clinic inspect shows all"
+            yield f"  ... and {len(body) - index} more: {command} shows all"
             return
         left -= len(lines)
         yield from lines
@@ -113,14 +118,14 @@ def _facts(findings: Findings) -> Iterator[list[str]]:
         yield [
             "  none of those that are looked for: full disks, lack of memory, disk errors, restarts, clock, load"
         ]
-    for fact in findings.facts:
+    for fact in alike(findings.facts):
         yield list(fact_lines(fact, COLUMNS, LONG))
 
 
-def fact_lines(fact: Fact, columns: int, most: int | None = None) -> Iterator[str]:
-    """A fact with its host, in at most so many lines."""
-    text = plain(f"{fact.host}: {fact.text}" if fact.host else fact.text)
-    return bounded("  ", text, columns, most)
+def fact_lines(fact: Alike, columns: int, most: int | None = None) -> Iterator[str]:
+    """A fact with its hosts, in at most so many lines."""
+    where = some([plain(host) for host in fact.hosts], FEW)
+    return bounded("  ", plain(f"{where}: {fact.text}" if where else fact.text), columns, most)
 
 
 def _missing_title(records: Sequence[Record], name: str) -> str:
@@ -142,7 +147,7 @@ def _missing(records: Sequence[Record]) -> Iterator[list[str]]:
 
 def group_lines(group: Group, columns: int, most: int | None = None) -> Iterator[str]:
     """What is missing and why, and what would bring it; each in at most so many lines."""
-    where = some([plain(place) for place in group.places], 3)
+    where = some([plain(place) for place in group.places], FEW)
     what = some(list(group.ids), 4)
     several = f"{group.count} items, " if group.count > 1 else ""
     because = f": {plain(group.messages[0])}" if len(group.messages) == 1 else ""
