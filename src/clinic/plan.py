@@ -13,7 +13,7 @@ from clinic.bundle.record import Entry, Record
 from clinic.collector import Collector, Instance, Item, Target
 from clinic.errors import ItemError, UsageError
 from clinic.guard import guarded
-from clinic.kinds import Category, Content, Stage, Volatility
+from clinic.kinds import Category, Content, Privilege, Stage, Volatility
 from clinic.outcome import Reason, Status
 from clinic.redact import Redactor
 from clinic.source.base import Doors, Estimate
@@ -73,6 +73,13 @@ class Planned:
         if self.estimate.size is None:
             return GUESS
         return min(self.estimate.size, self.item.cap * max(1, self.estimate.parts))
+
+    @property
+    def lacks_root(self) -> bool:
+        """Whether what it lacks are root's rights."""
+        why = self.estimate.impossible
+        needs = self.item.source.privilege is Privilege.ROOT
+        return needs and why is not None and why.reason is Reason.NOT_PERMITTED
 
     @property
     def order(self) -> tuple[int, int, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -122,3 +123,83 @@ def test_a_key_that_nobody_knows_costs_its_machine_alone_and_says_how_to_mend_it
     [refused] = found["tidb-1"]
     assert refused.status is not Status.OK
     assert "clinic doctor" in refused.fix
+
+
+NEEDS_ROOT = ("system.slabinfo", "system.dmesg")
+"""Items of every machine that root alone may have."""
+
+LIKE_THEM = (
+    "/usr/bin/cat /proc/slabinfo /etc/shadow",
+    "/usr/bin/cat /etc/shadow",
+    "/usr/bin/cat",
+    "/usr/bin/dmesg",
+    "/usr/bin/dmesg -r -c",
+    "/usr/bin/dmesg --raw",
+    "-u nobody /usr/bin/dmesg -r",
+    "/usr/bin/sh -c '/usr/bin/dmesg -r'",
+)
+"""What is like them and more than them."""
+
+
+class OneMachine:
+    """Commands for one machine alone, without the cluster, that allows what it is told to with sudo."""
+
+    name = "tidb-1"
+
+    def __init__(self, clinic: Clinic, machines: Machines, directory: Path) -> None:
+        known = machines.write_known_hosts(directory / "known_hosts")
+        self.machines, self._clinic, self._directory = machines, clinic, directory
+        self._config = machines.write_ssh_config(directory / "ssh_config", known)
+        self.address = machines.address(self.name)
+        where = ["--host", f"{machines.account}@{self.address}", "--ssh-key", machines.key]
+        self._words = [*where, "--known-hosts", known]
+
+    def blocked(self) -> Mapping[str, str]:
+        """The line that `clinic doctor` prints for each item that root alone may have."""
+        [visit] = self._clinic("doctor", *self._words, "--json").json
+        fixes = {one["id"]: one["fix"] for one in visit["blocked"] if one["reason"] == "not_permitted"}
+        assert visit["root"] is not bool(fixes)
+        return {name: fix.partition("with visudo: ")[2] for name, fix in fixes.items()}
+
+    def collect(self, bundle: str, *allowed: str) -> Mapping[str, Record]:
+        """What becomes of the items, where sudo allows these lines."""
+        chosen = ["-y", "-i", ",".join(NEEDS_ROOT), "--max-load", "100000", "-o", bundle]
+        with self.machines.allowing(self.name, *allowed):
+            self._clinic("collect", *self._words, *chosen)
+        return {one.entry.id: one for one in by_machine(self._directory / bundle, self.machines)[self.name]}
+
+    def sudo(self, words: str) -> subprocess.CompletedProcess[str]:
+        """A command with sudo, as somebody who is logged in there."""
+        argv = ["ssh", "-F", str(self._config), self.address, f"sudo -n {words}"]
+        return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
+
+
+@pytest.fixture
+def one(clinic: Clinic, machines: Machines, tmp_path: Path) -> OneMachine:
+    """A machine of which nothing is collected but what root alone may have."""
+    return OneMachine(clinic, machines, tmp_path)
+
+
+def test_sudo_does_what_the_printed_line_allows_and_nothing_else(one: OneMachine) -> None:
+    lines = one.blocked()
+    assert set(NEEDS_ROOT) <= set(lines)
+    for record in one.collect("none").values():
+        assert (record.status, record.reason) == (Status.SKIPPED, Reason.NOT_PERMITTED)
+        assert record.fix.endswith(f"with visudo: {lines[record.entry.id]}")
+    for allowed, other in (NEEDS_ROOT, NEEDS_ROOT[::-1]):
+        found = one.collect(allowed, lines[allowed])
+        assert found[allowed].status is Status.OK, found[allowed].message
+        assert [action.whom for action in found[allowed].actions if action.kind == "command"] == ["root"]
+        assert (found[other].status, found[other].reason) == (Status.SKIPPED, Reason.NOT_PERMITTED)
+        assert found[other].fix.endswith(f"with visudo: {lines[other]}")
+        with one.machines.allowing(one.name, lines[allowed]):
+            assert set(one.blocked()) == set(lines) - {allowed}
+
+
+def test_a_command_that_is_like_an_allowed_one_is_refused(one: OneMachine) -> None:
+    with one.machines.allowing(one.name, *one.blocked().values()):
+        assert one.sudo("/usr/bin/cat /proc/slabinfo").stdout.startswith("slabinfo")
+        for words in LIKE_THEM:
+            refused = one.sudo(words)
+            assert (refused.returncode, refused.stdout) == (1, ""), words
+            assert "a password is required" in refused.stderr

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.packages import obtain
+from tests.lab.program import Launch, Place, Program, Tool
+from tests.lab.state import Server
 
 from clinic.deadline import Deadline
 from clinic.errors import Skip, TimedOut
@@ -43,11 +45,33 @@ def test_without_rights_the_record_says_what_would_allow_it(as_nobody: Callable[
     assert fix.endswith(f"nobody ALL=(root) NOPASSWD: {LocalHost('here').which('id')} -u")
 
 
+class Sudo(Program):
+    """Only what the lab needs to install it."""
+
+    name = "sudo"
+    tools = (Tool("sudo", ("sudo",)),)
+
+    def prepare(self, place: Place) -> Launch:
+        """It is no server."""
+        raise NotImplementedError
+
+    def check(self, server: Server) -> None:
+        """As above."""
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def sudo() -> None:
+    """Skips where there can be no sudo."""
+    reasons = obtain([Sudo()], lambda _: None)
+    if reasons:
+        pytest.skip(f"not run: {reasons['sudo']}")
+
+
 @pytest.fixture
-def with_sudoers(as_nobody: Callable[..., Any], place: Path) -> WithSudoers:
+def with_sudoers(sudo: None, as_nobody: Callable[..., Any], place: Path) -> WithSudoers:
     """Calls a function as `nobody` where sudo has these rules: in a mount namespace of that child alone."""
-    if shutil.which("sudo") is None:
-        pytest.skip("sudo is not installed")
+    del sudo
     if ctypes.CDLL(None).unshare(0) or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
         pytest.skip("no mount namespaces here")
     rules_file, empty = place / "sudoers", place / "empty"
@@ -106,6 +130,14 @@ def test_sudo_gives_root(with_sudoers: WithSudoers) -> None:
         True,
         (0, b"0\n", ""),
     )
+
+
+def test_one_allowed_command_is_not_taken_for_all(with_sudoers: WithSudoers, here: LocalHost) -> None:
+    echo = here.which("echo")
+    assert echo is not None
+    asked = [(echo, "x"), (echo, "y"), (echo,)]
+    allowed = with_sudoers(sudoers_line("nobody", asked[0]), lambda host: [*map(host.may_run_as_root, asked)])
+    assert allowed == [True, False, False]
 
 
 def test_a_password_is_never_waited_for(with_sudoers: WithSudoers) -> None:

@@ -205,6 +205,7 @@ class Someone:
     is_root = False
     become_root = Host.become_root
     sudo_fix = Host.sudo_fix
+    may_run_as_root = Host.may_run_as_root
 
     def which(self, tool: str) -> str:
         return f"/bin/{tool}"

@@ -54,7 +54,7 @@ class Checkup:
     """The account."""
 
     root: bool
-    """Whether root's rights are at hand."""
+    """Whether root's rights are at hand for all that needs them."""
 
     directory: Path
     """Where a bundle would go."""
@@ -149,8 +149,9 @@ def _check(ready: Ready, needed: int, mistakes: tuple[str, ...]) -> Checkup:
             for planned in plan.items
             if planned.estimate.impossible is not None
         ]
+        root = host.is_root and not any(planned.lacks_root for planned in plan.items)
         return Checkup(
-            ready, host.name, host.user, host.is_root, directory, shutil.disk_usage(directory).free,
+            ready, host.name, host.user, root, directory, shutil.disk_usage(directory).free,
             needed, _clock_is_kept(), mistakes, (*plan.broken, *filter(is_missing, blocked)),
         )  # fmt: skip
     finally:

@@ -39,7 +39,7 @@ class Visit:
     """Who logs in."""
 
     root: bool = False
-    """Whether root's rights are at hand there."""
+    """Whether root's rights are at hand there for all that needs them."""
 
     ahead: float = 0.0
     """Seconds that its clock is ahead."""
@@ -79,12 +79,12 @@ def _visit(ready: Ready, name: str) -> Visit:
     except ItemError as error:
         return Visit(name, error=error)
     lane = f"host:{name}"
+    planned = [one for one in ready.plan.items if one.item.source.lane == lane]
     blocked = [
-        waiting(planned, planned.estimate.impossible)
-        for planned in ready.plan.items
-        if planned.item.source.lane == lane and planned.estimate.impossible is not None
+        waiting(one, one.estimate.impossible) for one in planned if one.estimate.impossible is not None
     ]
-    return Visit(name, host.user, host.is_root, host.ahead, blocked=tuple(filter(is_missing, blocked)))
+    root = host.is_root and not any(one.lacks_root for one in planned)
+    return Visit(name, host.user, root, host.ahead, blocked=tuple(filter(is_missing, blocked)))
 
 
 def _show(visits: Sequence[Visit]) -> None:

@@ -127,7 +127,7 @@ class Host(ABC):
     """Who commands run as, for the record."""
 
     is_root: bool
-    """Whether commands that need root can run: as root, or through sudo without a password."""
+    """Whether commands that need root can run, some at least: as root, or through sudo without a password."""
 
     become_root: str = "run Clinic as root"
     """What a person does to have root's rights there."""
@@ -136,6 +136,11 @@ class Host(ABC):
         """What lets the user run exactly `argv` as root, whose first word is an absolute path."""
         line = sudoers_line(self.user, argv)
         return f"{self.become_root}, or add to a file in /etc/sudoers.d, with visudo: {line}"
+
+    def may_run_as_root(self, argv: Sequence[str]) -> bool:
+        """Whether exactly `argv`, whose first word is an absolute path, can run with root's rights."""
+        del argv
+        return self.is_root
 
     @property
     def ahead(self) -> float:

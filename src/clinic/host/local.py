@@ -63,6 +63,10 @@ class LocalHost(Host):
     def is_root(self) -> bool:  # type: ignore[override] # asked at first need, since it may cost a call of sudo
         return os.geteuid() == 0 or self._sudo_allows((), Deadline(_SUDO_ANSWERS))
 
+    def may_run_as_root(self, argv: Sequence[str]) -> bool:
+        asked = self.is_root and os.geteuid() != 0
+        return self._sudo_allows(tuple(argv), Deadline(_SUDO_ANSWERS)) if asked else self.is_root
+
     def which(self, tool: str) -> str | None:
         if tool not in self._tools:
             self._tools[tool] = _find(tool)

@@ -118,7 +118,7 @@ class Command(Source):
         path = program if program.startswith("/") else host.which(program)
         if path is None:
             return self._absent(program)
-        if root and not host.is_root:
+        if root and not host.may_run_as_root((path, *rest)):
             text = f"{program} needs root, and {host.user} is not"
             return Skip(Reason.NOT_PERMITTED, text, fix=host.sudo_fix((path, *rest)))
         return None

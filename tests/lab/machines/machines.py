@@ -9,7 +9,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from tests.lab.machines.kinds import ACCOUNT, ACCOUNT_ID, ADDRESSES, BEHIND_JUMP, JUMP
-from tests.lab.machines.network import ip
+from tests.lab.machines.network import ip, on_machine
+from tests.lab.program import tool
 from tests.lab.state import Lab, LabError, Server
 
 SESSIONS = f"sshd: {ACCOUNT}"
@@ -65,6 +66,21 @@ class Machines:
             "  GlobalKnownHostsFile /dev/null\n"
         )
         return path
+
+    @contextlib.contextmanager
+    def allowing(self, name: str, *lines: str) -> Generator[None, None, None]:
+        """The account may do with sudo what these lines say, on one machine within the block.
+
+        They are put there as a person is told to: as a file in /etc/sudoers.d that visudo finds right.
+        """
+        file = self._machine(name).files["sudoers"]
+        file.write_text("".join(f"{line}\n" for line in lines))
+        file.chmod(0o440)
+        try:
+            on_machine(os.getpid(), [tool("visudo"), "-c", "-f", str(file)], "--net")
+            yield
+        finally:
+            file.unlink()
 
     @contextlib.contextmanager
     def cut_off(self, name: str) -> Generator[None, None, None]:

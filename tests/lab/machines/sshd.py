@@ -21,6 +21,11 @@ FOLDER = "machines"
 
 SSH_PORT = 22
 BANNER = "This machine belongs to the lab.\nAll you do is logged.\n"
+SUDOERS = """\
+Defaults env_reset, mail_badpass, use_pty, secure_path="/usr/sbin:/usr/bin:/sbin:/bin"
+root ALL=(ALL:ALL) ALL
+@includedir /etc/sudoers.d
+"""
 BASHRC = "echo 'welcome, and mind the step'\necho 'quota: 12 % used' >&2\n"
 
 
@@ -35,6 +40,7 @@ class MachineSshd(Program):
         Tool("ip", ("iproute2",)),
         Tool("iptables", ("iptables",)),
         Tool("bash", ("bash",)),
+        Tool("sudo", ("sudo",)),
     )
     folder = FOLDER
     sees_mounts = True
@@ -70,6 +76,7 @@ class MachineSshd(Program):
         (home / "authorized_keys").write_text(allowed)
         _copy(self.binary(), home / "sshd")
         _accounts(home, busybox=self.machine == kinds.BUSYBOX)
+        _sudoers(home)
         config = home / "sshd_config"
         config.write_text(_configuration(home, place.host, self.machine))
         _become(place, home, self.machine)
@@ -78,7 +85,11 @@ class MachineSshd(Program):
             f"ssh://{kinds.ACCOUNT}@{place.address}",
             config=config,
             credentials={"user": kinds.ACCOUNT},
-            files={"host_key": home / "host_key.pub", "user_key": cluster_folder(spec) / "ssh/id_rsa"},
+            files={
+                "host_key": home / "host_key.pub",
+                "user_key": cluster_folder(spec) / "ssh/id_rsa",
+                "sudoers": home / "sudoers.d" / kinds.ACCOUNT,
+            },
             log=home / "sshd.log",
         )
 
@@ -118,6 +129,13 @@ def _accounts(home: Path, *, busybox: bool) -> None:
     (home / "home").chmod(0o750)
 
 
+def _sudoers(home: Path) -> None:
+    """The machine's own rules of sudo, as Debian has them: nobody but root may do anything."""
+    (home / "sudoers.d").mkdir(mode=0o755)
+    (home / "sudoers").write_text(SUDOERS)
+    (home / "sudoers").chmod(0o440)
+
+
 def _configuration(home: Path, address: str, machine: str) -> str:
     chatty = ""
     if machine == kinds.CHATTY:
@@ -148,7 +166,10 @@ LogLevel VERBOSE
 
 def _become(place: Place, home: Path, machine: str) -> None:
     """Makes the machine that which it is called after."""
-    own = [f"mount --bind {home}/{name} /etc/{name}" for name in ("passwd", "group", "shadow")]
+    own = [
+        f"mount --bind {home}/{name} /etc/{name}"
+        for name in ("passwd", "group", "shadow", "sudoers", "sudoers.d")
+    ]
     if machine == kinds.BUSYBOX:
         own += _only_busybox(home)
     if machine == kinds.BEHIND_JUMP:

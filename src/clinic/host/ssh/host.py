@@ -60,6 +60,9 @@ class SSHHost(Host):
     def is_root(self) -> bool:  # type: ignore[override] # asked at first need, since it may cost a call of sudo
         return self.facts.uid == 0 or self._sudo_allows((), Deadline(_SUDO_ANSWERS))
 
+    def may_run_as_root(self, argv: Sequence[str]) -> bool:
+        return self.facts.uid == 0 or self._sudo_allows(tuple(argv), Deadline(_SUDO_ANSWERS))
+
     @property
     def ahead(self) -> float:
         return self._ahead
