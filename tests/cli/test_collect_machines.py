@@ -203,3 +203,44 @@ def test_a_command_that_is_like_an_allowed_one_is_refused(one: OneMachine) -> No
             refused = one.sudo(words)
             assert (refused.returncode, refused.stdout) == (1, ""), words
             assert "a password is required" in refused.stderr
+
+
+def test_they_are_reached_as_tiup_would(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts")
+    log, wrapper = tmp_path / "said", tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec ssh "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("TIUP_SSH_PATH", str(wrapper))
+    words = ["collect", "lab", "--dry-run", "-i", "system.kernel", "-N", machines.address("tidb-1")]
+    words += ["--known-hosts", str(known)]
+    assert "(ssh_type of TiUP: builtin)" in clinic(*words).out
+    assert not log.exists()
+    ended = clinic(*words, env={"TIUP_NATIVE_SSH": "1"})
+    assert f"program {wrapper} (ssh_type of TiUP: system): {machines.address('tidb-1')}." in ended.out
+    assert f"-l {machines.account}" in log.read_text()
+
+
+def test_a_cluster_without_ssh_is_read_on_this_machine_and_nowhere_else(
+    clinic: Clinic, machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tiup/storage/cluster/clusters/prod"
+    folder.mkdir(parents=True)
+    away = machines.address("tidb-1")
+    (folder / "meta.yaml").write_text(
+        "user: tidb\ntidb_version: v8.5.3\ntopology:\n  global: {ssh_type: none}\n"
+        f"  pd_servers: [{{host: 127.0.0.1, client_port: 1}}]\n  tidb_servers: [{{host: {away}}}]\n"
+    )
+    monkeypatch.setenv("TIUP_HOME", str(tmp_path / "tiup"))
+    ended = clinic("collect", "prod", "-y", "-i", "system.kernel", "-o", "b", timeout=120)
+    records = {one.entry.host: one for one in Bundle.open(tmp_path / "b").manifest.records}
+    assert records["127.0.0.1"].status is Status.OK, ended.err
+    assert (records[away].status, records[away].reason) == (Status.FAILED, Reason.UNREACHABLE)
+    assert "ssh_type: none" in records[away].message
+    visited = clinic("doctor", "--cluster", "prod", "--json", timeout=120).json
+    assert {one["host"]: one["reached"].split(" (")[0] for one in visited} == {
+        "127.0.0.1": "directly, since it is this machine",
+        away: "not at all: TiUP uses no SSH",
+    }

@@ -12,11 +12,13 @@ import click
 
 from clinic.cli.collect_options import Options
 from clinic.cli.output import print_json, say, say_readable, table
+from clinic.cli.ssh import say_ways
+from clinic.cluster.model import Machine
 from clinic.errors import DiskFull
 from clinic.plan import Plan, Planned, stored_size
 from clinic.redact.privacy import Level
 from clinic.redact.readable import readable
-from clinic.run.prepare import Ready
+from clinic.run.prepare import Ready, hosts_of
 from clinic.units import human_size, plural
 
 
@@ -41,6 +43,8 @@ def show(ready: Ready, options: Options) -> None:
     say()
     say(_totals(plan))
     say(_contacted(ready))
+    if ready.looked:
+        say_ways(options.ssh, _machines(plan))
     say_readable(options.privacy, _readable(plan, options))
     say("Nothing was collected. The names under ITEM, and globs of them, go into --include and --exclude.")
 
@@ -82,6 +86,11 @@ def _totals(plan: Plan) -> str:
     return f"{plural(len(plan.items), 'item')}, about {human_size(plan.size)} before compression{unknown}."
 
 
+def _machines(plan: Plan) -> list[Machine]:
+    """Those that something is to be read on."""
+    return [one for one in plan.target.cluster.machines if one.name in hosts_of(plan)]
+
+
 def _contacted(ready: Ready) -> str:
     if not ready.looked:
         return "Contacted nothing: estimates are left out."
@@ -95,6 +104,11 @@ def _as_json(ready: Ready, options: Options) -> dict[str, Any]:
         "cluster": plan.target.cluster.name,
         "window": {"from": plan.target.window.start.isoformat(), "to": plan.target.window.end.isoformat()},
         "contacted": list(plan.contacted) if ready.looked else [],
+        "machines": [
+            {"name": one.name, "local": one.local, "reached": options.ssh.way(one)} for one in _machines(plan)
+        ]
+        if ready.looked
+        else [],
         "privacy": options.privacy,
         "readable": _readable(plan, options),
         "items": [_item_json(planned) for planned in plan.items],
@@ -139,6 +153,7 @@ def agreed(ready: Ready, directory: Path, keep_free: int, options: Options) -> b
         return True
     table(("HOST", "CATEGORY", "ITEMS", "ESTIMATE"), _by_host(ready.plan.items), right=(2, 3), err=True)
     say(f"{_totals(ready.plan)} Free in {directory.absolute().parent}: {human_size(free)}.", err=True)
+    say_ways(options.ssh, _machines(ready.plan), err=True)
     say_readable(options.privacy, _readable(ready.plan, options), err=True)
     say("This writes a directory on this machine. It sends nothing.", err=True)
     try:

@@ -11,6 +11,7 @@ from clinic.cli.clusters import beware, choose
 from clinic.cli.hostkeys import people
 from clinic.cli.login import is_attended
 from clinic.cli.output import print_json, say, table
+from clinic.cli.ssh import say_ways
 from clinic.cluster.discover import Where
 from clinic.errors import Incomplete, ItemError
 from clinic.host.base import Host
@@ -34,6 +35,9 @@ class Visit:
 
     name: str
     """As the cluster calls it."""
+
+    way: str
+    """How it is reached."""
 
     user: str = ""
     """Who logs in."""
@@ -61,30 +65,32 @@ def run(where: Where, ssh: Ssh, collectors: tuple[str, ...], *, as_json: bool) -
     steering = Steering(Selection(), collectors=collectors, where=choose(where), ssh=ssh)
     ready = prepare(steering, resolve(None, None), people=people(attended=is_attended(yes=as_json)))
     try:
-        visits = [_visit(ready, machine.name) for machine in ready.plan.target.cluster.machines]
+        machines = ready.plan.target.cluster.machines
+        visits = [_visit(ready, machine.name, ssh.way(machine)) for machine in machines]
     finally:
         ready.common.close()
     if as_json:
         print_json([_as_json(visit) for visit in visits])
     else:
         beware(ready.plan.target.cluster)
+        say_ways(ssh, machines)
         _show(visits)
     good = not any(visit.error is not None or visit.denied for visit in visits)
     return 0 if good else Incomplete.exit_code
 
 
-def _visit(ready: Ready, name: str) -> Visit:
+def _visit(ready: Ready, name: str, way: str) -> Visit:
     try:
         host: Host = ready.common.host(name)
     except ItemError as error:
-        return Visit(name, error=error)
+        return Visit(name, way, error=error)
     lane = f"host:{name}"
     planned = [one for one in ready.plan.items if one.item.source.lane == lane]
     blocked = [
         waiting(one, one.estimate.impossible) for one in planned if one.estimate.impossible is not None
     ]
     root = host.is_root and not any(one.lacks_root for one in planned)
-    return Visit(name, host.user, root, host.ahead, blocked=tuple(filter(is_missing, blocked)))
+    return Visit(name, way, host.user, root, host.ahead, blocked=tuple(filter(is_missing, blocked)))
 
 
 def _show(visits: Sequence[Visit]) -> None:
@@ -123,6 +129,7 @@ def _as_json(visit: Visit) -> dict[str, Any]:
     error = visit.error
     return {
         "host": visit.name,
+        "reached": visit.way,
         "user": visit.user,
         "root": visit.root,
         "clock_ahead": visit.ahead,

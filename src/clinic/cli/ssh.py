@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from clinic.cli.options import SizeType
+from clinic.cli.output import say
+from clinic.cluster.model import Machine
 from clinic.errors import UsageError
+from clinic.run.reach import Ssh
+
+NAMED = 6
+"""Machines that are reached alike and are named; the rest is counted."""
 
 
 def ssh_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -39,6 +45,18 @@ def ssh_options(command: Callable[..., object]) -> Callable[..., object]:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def say_ways(ssh: Ssh, machines: Sequence[Machine], *, err: bool = False) -> None:
+    """Print how each machine is reached, those that are reached alike on one line; nothing for this one alone."""
+    if all(machine.local and not machine.login.get("executor") for machine in machines):
+        return
+    alike: dict[str, list[str]] = {}
+    for machine in machines:
+        alike.setdefault(ssh.way(machine), []).append(machine.name)
+    for way, names in alike.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        say(f"Reached {way}: {', '.join(names[:NAMED])}{more}.", err=err)
 
 
 def hosts_in(path: Path) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ class Machine:
     """Whether it is the machine that Clinic runs on."""
 
     login: Mapping[str, str] = field(default_factory=dict[str, str])
-    """How to log in (`user`, `port`, `key`, `address`), empty for the defaults of the user's own SSH."""
+    """How to log in (`user`, `port`, `key`, `address`), empty for the defaults of the user's own SSH; and how TiUP does
+    (`executor`: `none`, `system` or `builtin`; `client`: its program for `system`)."""
 
 
 @dataclass(frozen=True, slots=True)

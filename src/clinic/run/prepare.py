@@ -207,7 +207,7 @@ def prepare(
     common.shared(Reach, lambda: reach)
     common.shared(Access, lambda: replace(access, tls=cluster.tls))
     if not offline:
-        names = _hosts(plan)
+        names = hosts_of(plan)
         reach.open_all([machine for machine in cluster.machines if machine.name in names], common.host)
         until = max(until, time.monotonic() + LEAST_SECONDS)
         plan = look(plan, lambda planned: AttemptDoors(common, Deadline(_look_seconds(until))))
@@ -218,7 +218,7 @@ def prepare(
     return Ready(plan, common, redactor, steering.bounds, looked=not offline)
 
 
-def _hosts(plan: Plan) -> list[str]:
+def hosts_of(plan: Plan) -> list[str]:
     """The machines that something is to be read on."""
     lanes = (planned.item.source.lane.partition(":") for planned in plan.items)
     return sorted({name for kind, _, name in lanes if kind == "host"})

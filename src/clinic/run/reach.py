@@ -13,7 +13,7 @@ from pathlib import Path
 from clinic import home
 from clinic.bundle.manifest import Option
 from clinic.cluster.model import Machine
-from clinic.errors import ItemError, Refused, Retryable
+from clinic.errors import Failed, ItemError, Refused, Retryable
 from clinic.host.base import Host
 from clinic.host.local import LocalHost
 from clinic.host.ssh.askpass import Asker, Person
@@ -29,6 +29,9 @@ from clinic.secret import Secret, SecretRegister
 
 AskKeys = Callable[[Sequence[Scanned]], bool]
 """Shows the keys of machines that are not known, and asks whether they are right."""
+
+LOCAL_EXECUTOR = "none"
+"""TiUP's word for a cluster whose instances are all on the machine that TiUP runs on."""
 
 _DESCRIPTORS = 512
 """File descriptors for everything but SSH."""
@@ -87,6 +90,7 @@ class Ssh:
         return Login(
             machine.name,
             address=told.get("address", ""),
+            client=told.get("client", "") or "ssh",
             user=self.user or told.get("user", ""),
             port=self.port or told.get("port", ""),
             key=self.key or told.get("key", ""),
@@ -94,6 +98,26 @@ class Ssh:
             options=self.options,
             known_hosts=(*self.known_hosts, str(own_known_hosts())),
         )
+
+    def barred(self, machine: Machine) -> bool:
+        """Whether TiUP reaches it without SSH, it is another machine, and nobody said how to log in there."""
+        said = self.user or self.key or self.port or self.options
+        return machine.login.get("executor") == LOCAL_EXECUTOR and not (machine.local or said)
+
+    def way(self, machine: Machine) -> str:
+        """How `machine` is reached, as the end of a sentence about it."""
+        executor = machine.login.get("executor", "")
+        tiup = f" (ssh_type of TiUP: {executor})" if executor else ""
+        if machine.local:
+            return f"directly, since it is this machine{tiup}"
+        if self.barred(machine):
+            return f"not at all: TiUP uses no SSH{tiup}, and it is not this machine"
+        login = self.login(machine)
+        words = [f"as {login.user}"] if login.user else []
+        words += [f"port {login.port}"] if login.port else []
+        words += [f"key {login.key}"] if login.key else []
+        words += [f"program {login.client}"] if login.client != "ssh" else []
+        return f"over SSH {', '.join(words) or 'as ssh is configured'}{tiup}"
 
 
 def own_known_hosts() -> Path:
@@ -130,7 +154,7 @@ class Reach:
 
         Whoever can be asked is asked now, in this thread: about host keys first, then for passwords.
         """
-        others = [machine for machine in machines if not machine.local]
+        others = [machine for machine in machines if not (machine.local or self._ssh.barred(machine))]
         if others and self._people is not None:
             self._learn_keys(others, self._people)
             with suppress(OSError, ItemError):  # Without a place for it nobody is asked.
@@ -171,6 +195,13 @@ class Reach:
         """The door to a machine. Raises `Failed`, `Retryable`, `Skip`."""
         if machine.local:
             return LocalHost(machine.name)
+        if self._ssh.barred(machine):
+            address = machine.login.get("address", machine.name)
+            raise Failed(
+                Reason.UNREACHABLE,
+                f"TiUP reaches {machine.name} without SSH (ssh_type: none), and {address} is not this machine's",
+                fix="run Clinic on that machine, or say how to log in there: --ssh-user, --ssh-key",
+            )
         login = self._ssh.login(machine)
         if self._asker is not None:
             login = replace(login, prompts=True, environment=self._asker.environment)

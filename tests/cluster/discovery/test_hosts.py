@@ -72,3 +72,8 @@ def test_a_file_names_one_a_line(tmp_path: Path) -> None:
         hosts_in(file)
     with pytest.raises(UsageError, match="can't read"):
         hosts_in(tmp_path / "nothing")
+
+
+def test_a_machine_that_is_named_is_logged_in_at_whatever_tiup_does() -> None:
+    cluster = Cluster("prod", "tiup", (Machine("db1", login={"user": "tidb", "executor": "none"}),))
+    assert with_hosts(cluster, ["me@db1"]).machines[0].login == {"user": "me", "address": "db1"}

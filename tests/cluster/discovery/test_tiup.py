@@ -176,3 +176,30 @@ def test_reading_writes_nothing(deploy: Deploy, home: Path) -> None:
     read(managed(home / ".tiup")[0])
     assert {path: path.stat().st_mtime_ns for path in (home / ".tiup").rglob("*")} == before
     assert folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("said", "native", "client", "executor", "used"),
+    [
+        ("builtin", "", "/opt/ssh", "builtin", ""),
+        ("builtin", "Enable", "/opt/ssh", "system", "/opt/ssh"),
+        ("none", "true", "", "system", ""),
+        ("none", "no", "/opt/ssh", "none", ""),
+        ("system", "", "/opt/ssh", "system", "/opt/ssh"),
+    ],
+)
+def test_tiups_variables_count_for_more_than_its_file(
+    deploy: Deploy,
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    said: str,
+    native: str,
+    client: str,
+    executor: str,
+    used: str,
+) -> None:
+    deploy("prod", META.replace("topology:\n", f"topology:\n  global: {{ssh_type: {said}}}\n"))
+    monkeypatch.setenv("TIUP_NATIVE_SSH", native)
+    monkeypatch.setenv("TIUP_SSH_PATH", client)
+    login = read(managed(home / ".tiup")[0]).machines[0].login
+    assert (login["executor"], login.get("client", "")) == (executor, used)

@@ -181,6 +181,24 @@ def test_a_host_is_reached_at_its_manage_host(read: Read) -> None:
     assert {one.host for one in cluster.instances} == {"10.0.1.5"}
 
 
+@pytest.mark.parametrize(
+    ("said", "executor"),
+    [("builtin", "builtin"), ("system", "system"), ("native", "system"), ("none", "none")],
+)
+def test_how_tiup_reaches_hosts_is_kept(read: Read, said: str, executor: str) -> None:
+    cluster = read(meta(f"global: {{ssh_type: {said}}}\ntidb_servers: [{{host: 10.0.1.5}}]"))
+    assert cluster.machines[0].login["executor"] == executor
+    assert cluster.unknown == ()
+
+
+def test_a_way_that_is_not_known_is_said(read: Read) -> None:
+    cluster = read(meta("global: {ssh_type: quic}\ntidb_servers: [{host: 10.0.1.5}]"))
+    assert "executor" not in cluster.machines[0].login
+    assert cluster.unknown == (
+        "meta.yaml has an ssh_type that is not known, 'quic'; the hosts are reached over SSH",
+    )
+
+
 def test_ipv6_hosts_are_hosts(read: Read) -> None:
     cluster = read(meta("pd_servers: [{host: 'fd00::0005'}]"))
     assert only(cluster, "pd").id == "fd00::5-2379"

@@ -40,10 +40,15 @@ def with_hosts(cluster: Cluster, texts: Sequence[str]) -> Cluster:
     machines = _apart([read_host(text) for text in dict.fromkeys(texts)])
     named = {machine.name: machine for machine in machines}
     kept = [
-        replace(one, login={**one.login, **named.pop(one.name).login}) if one.name in named else one
+        replace(one, login={**_told(one), **named.pop(one.name).login}) if one.name in named else one
         for one in cluster.machines
     ]
     return replace(cluster, machines=(*kept, *named.values()))
+
+
+def _told(machine: Machine) -> dict[str, str]:
+    """How to log in, without how TiUP does: somebody named the machine to be logged in at."""
+    return {key: text for key, text in machine.login.items() if key != "executor"}
 
 
 def only_hosts(texts: Sequence[str]) -> Cluster:

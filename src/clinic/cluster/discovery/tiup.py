@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,13 @@ SORTS = ("cluster", "dm")
 """The components of TiUP that manage clusters, as its command line and its directories call them."""
 
 META = "meta.yaml"
+NATIVE, CLIENT = "TIUP_NATIVE_SSH", "TIUP_SSH_PATH"
+"""TiUP's variables: use the system's ssh whatever meta.yaml says; and which program that is
+(pingcap/tiup `pkg/localdata/constant.go`, `pkg/cluster/executor/ssh.go`)."""
+
+_YES = ("true", "1", "enable")
+"""What TiUP takes for a yes in NATIVE, in any case."""
+
 _NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 """What TiUP accepts as a cluster's name (pingcap/tiup `pkg/cluster/clusterutil`)."""
 
@@ -117,13 +124,21 @@ def read(found: Managed) -> Cluster:
         ) from error
     cluster = read_meta(load(found.meta), found.name)
     key = found.folder / "ssh" / "id_rsa"
-    machines = tuple(_with_key(machine, key) for machine in cluster.machines)
+    machines = tuple(_with_executor(_with_key(machine, key), os.environ) for machine in cluster.machines)
     tls = _tls(found) if any(instance.tls for instance in cluster.instances) else Tls()
     return replace(cluster, machines=machines, tls=tls, unknown=(*cluster.unknown, *_unknown(found, tls)))
 
 
 def _with_key(machine: Machine, key: Path) -> Machine:
     return replace(machine, login={**machine.login, "key": str(key)}) if key.exists() else machine
+
+
+def _with_executor(machine: Machine, variables: Mapping[str, str]) -> Machine:
+    """`machine` reached as TiUP would, with these variables: they count for more than its file."""
+    native = {"executor": "system"} if variables.get(NATIVE, "").lower() in _YES else {}
+    login = {**machine.login, **native}
+    client = variables.get(CLIENT, "") if login.get("executor") == "system" else ""
+    return replace(machine, login={**login, **({"client": client} if client else {})})
 
 
 def _tls(found: Managed) -> Tls:

@@ -31,6 +31,11 @@ _FLAGS = ("offline", "patched", "imported")
 _ADVERTISED = (
     "advertise_addr", "advertise_client_addr", "advertise_listen_addr", "advertise_address", "advertise_host",
 )  # fmt: skip
+
+EXECUTORS: Mapping[str, str] = {"none": "none", "system": "system", "native": "system", "builtin": "builtin"}
+"""What `ssh_type` may be (pingcap/tiup `pkg/cluster/executor`), and what of it stands in `Machine.login`; `native` is
+an earlier name, still that of TiUP's variable."""
+
 NG_SINCE = (5, 4)
 """The version of TiDB from which TiUP deploys ng-monitoring beside Prometheus unless told otherwise."""
 
@@ -44,6 +49,9 @@ class _Global:
 
     ssh_port: int
     """The port of sshd."""
+
+    ssh_type: str
+    """How TiUP reaches hosts, as it stands in the file; empty where it does not."""
 
     tls: bool
     """Whether TLS is on."""
@@ -104,7 +112,7 @@ def read_meta(document: Document, name: str) -> Cluster:
         machines=_machines(found, common),
         instances=tuple(instance for instance, _ in placed),
         version=common.version,
-        unknown=tuple(_unknown(top, found)),
+        unknown=tuple(_unknown(top, found, common.ssh_type)),
     )
 
 
@@ -115,6 +123,7 @@ def _global(top: Fields, topology: Fields, dm: bool) -> _Global:
     return _Global(
         user=top.text("user") or options.text("user", "tidb"),
         ssh_port=options.port("ssh_port", 22),
+        ssh_type=options.text("ssh_type"),
         tls=options.flag("enable_tls"),
         deploy_dir=options.path("deploy_dir") or "deploy",
         data_dir=options.path("data_dir") or "data",
@@ -313,19 +322,23 @@ def _require_apart(placed: list[tuple[Instance, Fields]]) -> None:
 
 def _machines(found: list[_Deployed], common: _Global) -> tuple[Machine, ...]:
     machines: dict[str, Machine] = {}
+    executor = EXECUTORS.get(common.ssh_type)
     for one in found:
         login = {"user": common.user, "port": str(one.ssh_port), "address": one.manage or one.instance.host}
+        login |= {"executor": executor} if executor else {}
         machines.setdefault(one.instance.host, Machine(one.instance.host, login=login))
     return tuple(machines.values())
 
 
-def _unknown(top: Fields, found: list[_Deployed]) -> Iterable[str]:
+def _unknown(top: Fields, found: list[_Deployed], ssh_type: str) -> Iterable[str]:
     writer = top.first_line("last_ops_ver").partition(" ")[0]
     major = _MAJOR.match(writer)
     if major is not None and int(major[1]) > KNOWN_MAJOR:
         yield f"meta.yaml was written by TiUP {writer}, later than what is understood (v{KNOWN_MAJOR})"
     if not found:
         yield "meta.yaml names no instance"
+    if ssh_type and ssh_type not in EXECUTORS:
+        yield f"meta.yaml has an ssh_type that is not known, {ssh_type!r}; the hosts are reached over SSH"
     ports = {one.instance.host: set[int]() for one in found}
     for one in found:
         ports[one.instance.host].add(one.ssh_port)

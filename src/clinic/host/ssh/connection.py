@@ -271,7 +271,7 @@ def parse_facts(said: bytes) -> Facts:
 
 def settings_of(login: Login) -> dict[str, tuple[str, ...]]:
     """What the user's own configuration says of this machine."""
-    words = ["ssh", "-G", *arguments(login), "--", login.target]
+    words = [login.client, "-G", *arguments(login), "--", login.target]
     child = _spawn(words, login)
     out, err = child.communicate()
     if child.returncode:
@@ -289,8 +289,8 @@ def _spawn(words: Sequence[str], login: Login) -> subprocess.Popen[bytes]:
     except FileNotFoundError as error:
         raise Skip(
             Reason.TOOL_ABSENT,
-            "ssh is not installed here, and nothing else logs in at other machines",
+            f"{words[0]} is not installed here, and nothing else logs in at other machines",
             fix="apt install openssh-client or dnf install openssh-clients",
         ) from error
     except OSError as error:
-        raise Retryable(Reason.READ_ERROR, f"ssh can't be started: {error.strerror}") from error
+        raise Retryable(Reason.READ_ERROR, f"{words[0]} can't be started: {error.strerror}") from error

@@ -35,6 +35,9 @@ class Login:
     address: str = ""
     """What ssh is given; the name where it is empty."""
 
+    client: str = "ssh"
+    """The program that logs in: OpenSSH's, or what behaves like it."""
+
     user: str = ""
     """The account."""
 
@@ -89,7 +92,7 @@ def command(
     `settings` are what `ssh -G` says. A channel whose master is gone fails, and does not log in anew.
     """
     newer = [option for option in _NEWER if option.split("=")[0].lower() in settings]
-    words = ["ssh", "-T", *(f"-o{option}" for option in (*_ENFORCED, *newer))]
+    words = [login.client, "-T", *(f"-o{option}" for option in (*_ENFORCED, *newer))]
     words += [
         f"-oBatchMode={'no' if login.prompts else 'yes'}",
         f"-oControlMaster={'yes' if master else 'no'}",
