@@ -10,7 +10,7 @@ import pytest
 
 from clinic import registry
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, WindowFacts
-from clinic.bundle.record import FileEntry
+from clinic.bundle.record import FileEntry, Record
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Target
 from clinic.read import hosts, instances
@@ -109,7 +109,7 @@ def test_many_instances_that_were_started_are_one_fact(
 def test_a_component_that_was_started_on_several_hosts_is_one_fact(run: Any, record: Any, kept: Any) -> None:
     hosts = ("db1", "db2")
     members = tuple(InstanceFacts(f"{host}-{n}", name, host, n) for host in hosts for n, name in PROGRAMS)
-    records = []
+    records: list[Record] = []
     for minute, host in enumerate(hosts):
         lines = (f" {n} 1 tidb Ssl 0 Wed Nov 25 11:0{minute}:00 2026 - {name}\n" for n, name in PROGRAMS)
         records.append(record("processes.table", "".join(lines).encode(), host=host))
