@@ -80,7 +80,7 @@ def test_pack_and_unpack_keep_the_id(bundle: Path, clinic: Run, tmp_path: Path) 
     code, out, _ = clinic("pack", bundle, "-o", "p.tar.zst")
     assert code == 0
     assert "It is not encrypted" in out
-    assert "Nobody has looked for credentials in it yet: clinic leaks" in out
+    assert "No credentials were found in it" in out
     code, unpacked, _ = clinic("unpack", "p.tar.zst")
     assert code == 0
     assert identity(unpacked) == identity(out) == identity(clinic("verify", "p")[1])
@@ -95,6 +95,27 @@ def test_without_a_name_it_is_called_after_cluster_and_time(
     names = sorted(path.name for path in (tmp_path / "usb").iterdir())
     assert re.fullmatch(r"clinic-.+-\d{8}T\d{6}Z\.tar\.zst", names[0])
     assert names[1] == f"{names[0]}.json"
+
+
+def test_a_package_that_nobody_looked_through_is_looked_through_as_it_is(
+    bundle: Path, clinic: Run, key: tuple[Path, str]
+) -> None:
+    name = "p.tar.zst.age"
+    out = clinic("pack", bundle, "-o", name, "--recipient", key[1], "--no-scan")[1]
+    assert "Nobody has looked for credentials in it yet: clinic leaks" in out
+    facts = json.loads(Path(f"{name}.json").read_text())
+    assert clinic("leaks", name, "--identity", key[0])[0] == 0
+    after = json.loads(Path(f"{name}.json").read_text())
+    assert after.pop("leaks")["checked"]
+    assert after == facts
+    assert clinic("verify", name, "--identity", key[0])[0] == 0
+
+
+def test_what_was_found_in_a_file_that_is_left_out_does_not_count(bundle: Path, clinic: Run) -> None:
+    Path("canaries").write_text("small\n")
+    assert clinic("leaks", bundle, "--canaries", "canaries")[0] == 5
+    assert "No credentials were found" in clinic("pack", bundle, "-o", "p.tar.zst", "--without", "*small*")[1]
+    assert "Looks like credentials: " in clinic("pack", bundle, "-o", "q.tar.zst")[1]
 
 
 def test_the_result_of_the_last_look_for_credentials_goes_along(bundle: Path, clinic: Run) -> None:

@@ -11,7 +11,7 @@ from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
 from clinic.cli.reading import identity_option, read_bundle
 from clinic.errors import Refused, UsageError
-from clinic.read.leakresults import keep_result
+from clinic.read.leakresults import keep_beside, keep_result
 from clinic.read.leaks import Leak, canaries_in, find_leaks
 from clinic.redact import SHIPPED
 from clinic.redact.own_rules import own_rules
@@ -52,6 +52,7 @@ def command(
     the values you give; each in every encoding that is known. File and line are printed, the value never. Secrets
     that were learned in the run are kept nowhere: they were looked for when it was sealed. Words that look as if they
     had been drawn by lot are listed as looks-random, for you to look at; they alone do not end it with code 5.
+    The result goes into the packages that are made of BUNDLE, and into what stands beside it where it is one itself.
 
     \b
     Examples:
@@ -70,6 +71,8 @@ def command(
         )
     if opened.sealed:
         keep_result(opened.id, result)
+        if opened.package is not None:
+            keep_beside(opened.package, opened.id, result)
     if as_json:
         print_json({**asdict(result), "leaks": [asdict(leak) for leak in leaks]})
     elif leaks:

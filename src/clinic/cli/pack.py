@@ -19,7 +19,8 @@ from clinic.cluster.discovery.tiup import tiup_home
 from clinic.consent.destinations import find_destination
 from clinic.formats.certificate import read_certificate
 from clinic.read.diagregion import certificate
-from clinic.read.leakresults import last_result
+from clinic.read.leakresults import last_result, looked
+from clinic.read.leaveout import choose
 from clinic.read.open import open_bundle
 from clinic.read.pack import AGE, DIAG, PLAIN, default_name, pack
 from clinic.units import human_size, plural
@@ -47,15 +48,22 @@ from clinic.units import human_size, plural
     help="Leave this out: an item, a category, a path, a folder, or a glob; repeatable.",
 )  # fmt: skip
 @click.option("--split", type=SizeType(), metavar="SIZE", help="In parts of this size, for carrying by hand.")
+@click.option(
+    "--no-scan",
+    is_flag=True,
+    help="Don't look for credentials first; whoever is asked to send it reads that.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what it holds as JSON.")
 def command(
-    bundle: Path, output: Path | None, without: tuple[str, ...], split: int | None, as_json: bool, **keys: Any
-) -> int:
+    bundle: Path, output: Path | None, without: tuple[str, ...], split: int | None, no_scan: bool, as_json: bool,
+    **keys: Any,
+) -> int:  # fmt: skip
     """Make one file of BUNDLE, which must be sealed, and beside it FILE.json, which says what is inside.
 
     It is a .tar.zst, which tar and zstd open, or with recipients a .tar.zst.age, which age opens, or with a
     certificate a .diag, which only the Clinic Server opens: diag's files, see clinic convert. Every file is
     held against its digest on the way. The same bundle gives the same bytes until it is encrypted. Nothing is sent.
+    A bundle that clinic leaks has not seen is looked through for credentials first; what was found stands in FILE.json.
     With --split the parts are in the directory FILE.parts with SHA256SUMS; clinic join puts them together.
 
     \b
@@ -73,9 +81,11 @@ def command(
     if out.is_dir():
         out /= default_name(opened, DIAG if key else AGE if recipients else PLAIN)
     with terminating(), Bars() as bars:
+        paths = {file.path for file in choose(opened, without).files}
+        leaks = last_result(opened.id) if no_scan else looked(opened, paths, bars)
         made = pack(
-            opened, out, recipients=recipients, certificate=key, without=without, split=split,
-            leaks=last_result(opened.id), progress=bars,
+            opened, out, recipients=recipients, certificate=key, without=without, split=split, leaks=leaks,
+            progress=bars,
         )  # fmt: skip
     where = out.with_name(f"{out.name}.parts") if split is not None else out
     if as_json:

@@ -54,9 +54,7 @@ def scan(
     `secrets` are those that the run knew, given again; `canaries` are values that were planted. Names of the private
     map are looked for in a bundle in which they were replaced. Raises `BadBundle` for a damaged member.
     """
-    redactor = _redactor(opened, secrets, canaries, rules)
-    found = tuple(_leaks(opened, redactor, progress or Progress()))
-    return _result(redactor, found)
+    return find_leaks(opened, secrets=secrets, canaries=canaries, rules=rules, progress=progress)[0]
 
 
 def find_leaks(
@@ -70,14 +68,15 @@ def find_leaks(
     """What `scan` gives, and each file with its first line."""
     redactor = _redactor(opened, secrets, canaries, rules)
     found = tuple(_leaks(opened, redactor, progress or Progress()))
-    return _result(redactor, found), found
+    return result_of(redactor.version, found), found
 
 
-def _result(redactor: Redactor, found: tuple[Leak, ...]) -> LeakResult:
+def result_of(rules: str, found: Iterable[Leak]) -> LeakResult:
+    """What was found by the rules of this version, for a package's facts: where, and what no rule knows left out."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     certain = [leak for leak in found if leak.rules]
     places = sum(sum(leak.rules.values()) for leak in certain)
-    return LeakResult(now, redactor.version, places, tuple(leak.file for leak in certain))
+    return LeakResult(now, rules, places, tuple(leak.file for leak in certain))
 
 
 def _redactor(
