@@ -213,7 +213,8 @@ class TestParts:
     def test_every_damaged_part_is_named(self, parts: Path, clinic: Run, tmp_path: Path) -> None:
         for number in (1, 2):
             part = parts / f"p.tar.zst.{number:03}"
-            part.write_bytes(b"x" + part.read_bytes()[1:])
+            data = part.read_bytes()
+            part.write_bytes(bytes((data[0] ^ 1,)) + data[1:])
         code, _, err = clinic("join", parts)
         assert (code, "damaged: p.tar.zst.001, p.tar.zst.002" in err) == (6, True)
         assert not (tmp_path / "p.tar.zst").exists()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from clinic.container.ageheader import MAGIC, header_defect
 from clinic.errors import BadBundle, ClinicError, Refused, UsageError
 from clinic.units import KIB
 
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from pyrage import x25519
     from typing_extensions import Buffer
 
-MAGIC = b"age-encryption.org/v1\n"
-"""How such a file begins."""
-
 _NO_PYRAGE = "install it: pip install 'clinic-diag[age]'"
+_AGAIN = "fetch it again; its sender's NAME.json has the SHA-256 that it should have"
 _LARGEST_FILE = 64 * KIB
 _PUBLIC, _PRIVATE = "age1", "AGE-SECRET-KEY-1"
 
@@ -99,16 +98,24 @@ def _text(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def decrypting(stream: BinaryIO, name: str, identities: Sequence[x25519.Identity]) -> Generator[BinaryIO]:
+def decrypting(
+    stream: BinaryIO, name: str, identities: Sequence[x25519.Identity], recipients: Collection[str] = ()
+) -> Generator[BinaryIO]:
     """The plain bytes of the age file that is open in `stream` and called `name`.
 
-    Its last read raises `BadBundle` where it was changed or cut short, `UsageError` where none of `identities` fits.
+    Raises `BadBundle` where its header is none. Its last read raises `BadBundle` where it was changed or cut short,
+    `UsageError` where none of `identities` fits; it was changed where one is of `recipients`, whom it is for.
     """
+    defect = header_defect(stream)
+    if defect:
+        raise BadBundle(f"{name} is damaged: {defect}", hint=_AGAIN)
+    stream.seek(0)
+    meant = any(str(one.to_public()) in recipients for one in identities)
     reading, writing = os.pipe()
     with ThreadPoolExecutor(1, "age") as pool:
         done = pool.submit(_decrypt, stream, writing, identities)
         with os.fdopen(reading, "rb", buffering=0) as pipe:
-            yield cast("BinaryIO", _Checked(pipe, done, name))
+            yield cast("BinaryIO", _Checked(pipe, done, name, meant))
 
 
 def _decrypt(stream: BinaryIO, writing: int, identities: Sequence[x25519.Identity]) -> None:
@@ -121,10 +128,11 @@ def _decrypt(stream: BinaryIO, writing: int, identities: Sequence[x25519.Identit
 class _Checked(io.RawIOBase):
     """The plain bytes from a pipe, whose end is one only where decrypting came to its own."""
 
-    def __init__(self, pipe: io.FileIO, done: Future[None], name: str) -> None:
+    def __init__(self, pipe: io.FileIO, done: Future[None], name: str, meant: bool) -> None:
         self._pipe = pipe
         self._done = done
         self._named = name
+        self._meant = meant
 
     def readable(self) -> bool:
         return True
@@ -132,18 +140,21 @@ class _Checked(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a buffer is all that comes
         count = self._pipe.readinto(buffer)
         if not count and (error := self._done.exception()) is not None:
-            raise _told(error, self._named)
+            raise _told(error, self._named, self._meant)
         return count or 0
 
 
-def _told(error: BaseException, name: str) -> BaseException:
-    """What went wrong while decrypting, for people."""
+def _told(error: BaseException, name: str, meant: bool) -> BaseException:
+    """What went wrong while decrypting, for people; `meant` is whether an identity was one that should do."""
     text = str(error)
-    if "No matching keys" in text:
-        return UsageError(
-            f"no identity that was given opens {name}", hint="name its file with --identity FILE"
-        )
-    return BadBundle(f"{name} is no age file that can be read whole: {text}")
+    if "No matching keys" not in text:
+        return BadBundle(f"{name} is damaged: {text}", hint=_AGAIN)
+    if meant:
+        return BadBundle(f"{name} is damaged: its header is not the one that was made", hint=_AGAIN)
+    return UsageError(
+        f"no identity that was given opens {name}",
+        hint="name the right one with --identity FILE; if it is, the package was changed on the way",
+    )
 
 
 class _Pieces(io.BufferedIOBase):

@@ -11,17 +11,19 @@ from typing import BinaryIO
 from clinic.bundle.folder import Folder
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.names import MANIFEST, SUMS, fold, is_confined
+from clinic.bundle.packagefile import read_facts
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry
 from clinic.bundle.structure import listed_files, sums
 from clinic.container import age, archive
-from clinic.errors import BadBundle, UsageError
+from clinic.container.ageheader import MAGIC
+from clinic.errors import BadBundle, ClinicError, UsageError
 from clinic.progress import Progress
 from clinic.read.newdirectory import new_directory, write_file
 from clinic.units import MIB, human_size
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_HEAD = len(age.MAGIC)
+_HEAD = len(MAGIC)
 
 
 def default_directory(package: Path) -> Path:
@@ -64,16 +66,24 @@ def opened_package(package: Path, identities: Sequence[Path] = ()) -> Generator[
         stream.seek(0)
         if head.startswith(_ZSTD):
             yield stream
-        elif head == age.MAGIC:
+        elif head == MAGIC:
             if not identities:
                 raise UsageError(
                     f"{package} is encrypted", hint="name the file of your age identity: --identity FILE"
                 )
             keys = [key for path in identities for key in age.identities_in(path)]
-            with age.decrypting(stream, str(package), keys) as plain:
+            with age.decrypting(stream, str(package), keys, _recipients(package)) as plain:
                 yield plain
         else:
             raise BadBundle(f"{package} is no package: it is neither .tar.zst nor .tar.zst.age")
+
+
+def _recipients(package: Path) -> tuple[str, ...]:
+    """Whom the package is for, as the facts beside it say; empty where they can't."""
+    try:
+        return read_facts(package).recipients
+    except ClinicError:
+        return ()
 
 
 class _Unpacking:
