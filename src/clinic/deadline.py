@@ -27,10 +27,16 @@ class Deadline:
         self.stall = stall
         self._cancelled = cancelled if cancelled is not None else threading.Event()
         self._started = self._moved = time.monotonic()
+        self.grace = 0.0
+        """Seconds that what ends at a bound may take for that."""
 
     def moved(self) -> None:
         """Say that bytes came: the stall clock starts anew."""
         self._moved = time.monotonic()
+
+    def ending(self, seconds: float) -> None:
+        """Say that what is being ended may take so long to end: it is not stuck until then."""
+        self.grace = seconds
 
     def cancel(self) -> None:
         """Call the attempt off: its next `check()` raises."""

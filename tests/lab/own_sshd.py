@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -63,6 +64,19 @@ class Sshd:
             ["pgrep", "-a", "-f", f"{self.home}/user_key"], check=False, capture_output=True, text=True
         ).stdout.splitlines()
         return [*inside, *clients, *map(str, descendants(self.child.pid))]
+
+    def kill_servers(self, *, listener: bool = True) -> None:
+        """Kill what serves the connections, and not what was started through them."""
+        said = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True)
+        rows = [line.split() for line in said.stdout.splitlines()]
+        parents = {int(pid): int(parent) for pid, parent, *name in rows if name[0].startswith("sshd")}
+        pids = [self.child.pid]
+        for pid in pids:
+            pids += [child for child, parent in parents.items() if parent == pid]
+        for pid in pids[0 if listener else 1 :]:
+            os.kill(pid, signal.SIGKILL)
+        if listener:
+            self.child.wait()
 
     def kill(self) -> None:
         """As a machine that loses power: the server and every session of it, at once."""

@@ -135,6 +135,7 @@ class Execution:
             self._expired = None
         elif self._expired is None:
             self._expired = time.monotonic()
+        grace += 0.0 if self._cancelled.is_set() else deadline.grace
         return self._expired is not None and time.monotonic() - self._expired > grace
 
     def abandon(self) -> Record:

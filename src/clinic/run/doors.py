@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from clinic.cluster.model import Cluster, Machine
@@ -70,7 +71,8 @@ class Common:
         with self._lock:
             slots = list(self._slots.values())
         hosts = [slot.value for slot in slots if isinstance(slot.value, Host)]
-        return {host.name: cost for host in hosts if (cost := host.cost())}
+        costs = _side_by_side(lambda host: (host.name, host.cost()), hosts)
+        return {name: cost for name, cost in costs if cost}
 
     def again(self) -> None:
         """Everything else is done: servers that were given up may be asked once more."""
@@ -82,13 +84,21 @@ class Common:
                 again()
 
     def close(self) -> None:
-        """Close everything that was opened, the last first."""
+        """Close everything that was opened, the last first, and hosts after all that may use them."""
         with self._lock:
             slots, self._slots = list(self._slots.values()), {}
+        hosts = [slot.value for slot in slots if isinstance(slot.value, Host)]
         for slot in reversed(slots):
             close = getattr(slot.value, "close", None)
-            if close is not None:
+            if close is not None and slot.value not in hosts:
                 close()
+        _side_by_side(lambda host: host.close(), hosts)
+
+
+def _side_by_side(what: Callable[[Host], T], hosts: Sequence[Host]) -> list[T]:
+    """The same for all hosts at once: one that is dead takes its time, and many are no longer than one."""
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts)), thread_name_prefix="clinic-host") as pool:
+        return list(pool.map(what, hosts))
 
 
 class AttemptDoors:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -127,7 +126,7 @@ def test_a_server_that_dies_costs_what_runs_and_nothing_more(
         host.run(("sh", "-c", f"echo x; exec sleep {nap}"), Deadline(30)) as one,
     ):
         for _ in one.chunks():
-            _kill_servers(server)
+            server.kill_servers()
     assert caught.value.reason is Reason.UNREACHABLE
     assert "was lost" in caught.value.message
     assert asleep(0) == 0
@@ -143,27 +142,11 @@ def test_a_lost_connection_is_made_anew(sshd: Sshd) -> None:
         drained(process)
     with pytest.raises(Retryable), host.run(("sh", "-c", "echo x; exec sleep 100"), Deadline(30)) as one:
         for _ in one.chunks():
-            _kill_servers(sshd, listener=False)
+            sshd.kill_servers(listener=False)
     with host.run(("echo", "back"), Deadline(30)) as process:
         assert drained(process) == b"back\n"
     assert host.cost()["ssh_connections"] == 2
     host.close()
-
-
-def _kill_servers(server: Sshd, *, listener: bool = True) -> None:
-    """Kill what serves the connections, and not what was started through them."""
-    said = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split() for line in said.splitlines()]
-    parents = {int(pid): int(parent) for pid, parent, *name in rows if name[0].startswith("sshd")}
-    pids = [server.child.pid]
-    for pid in pids:
-        pids += [child for child, parent in parents.items() if parent == pid]
-    for pid in pids[0 if listener else 1 :]:
-        os.kill(pid, signal.SIGKILL)
-    if listener:
-        server.child.wait()
 
 
 def test_one_session_for_each_connection_is_enough(serve: Serve) -> None:

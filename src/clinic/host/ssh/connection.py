@@ -6,17 +6,18 @@ import random
 import secrets
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinic.deadline import Deadline
-from clinic.errors import Cancelled, ItemError, Retryable, Skip
+from clinic.errors import Cancelled, ItemError, Retryable, Skip, TimedOut
 from clinic.host.ssh.login import Login, arguments, command, environment, parse_settings
 from clinic.host.ssh.refusal import OWN_FAILURE, is_passing, no_shell, refusal, shown
 from clinic.host.ssh.script import BOOT
-from clinic.host.ssh.shell import Ended, Meter, RemoteShell
+from clinic.host.ssh.shell import LEAVE, Ended, Meter, RemoteShell
 from clinic.outcome import Reason
 
 SHELLS = 5
@@ -161,12 +162,25 @@ class Connection:
         """Seconds of processor that our shells and commands have taken there; of what is busy or gone, nothing."""
         with self._changed:
             idle, self._free = self._free, []
-        total = 0.0
+        total, deadline = 0.0, Deadline(_SPENT_SECONDS)
         for shell in idle:
-            with suppress(Ended, ItemError):
-                total += shell.spent(Deadline(_SPENT_SECONDS))
+            try:
+                total += shell.spent(deadline)
+            except Ended:
+                continue
+            except ItemError:
+                break  # The node is silent: the others would only wait for it, too.
+        for shell in idle:
             self.give(shell)
         return total
+
+    def silent(self, error: ItemError) -> TimedOut:
+        """What to raise where a node that had answered says nothing any more."""
+        return TimedOut(
+            error.reason if isinstance(error, TimedOut) else Reason.DEADLINE,
+            f"{error.message}, and {self._login.name} no longer answers over SSH",
+            fix="clinic collect --resume BUNDLE takes what is missing once it can be reached again",
+        )
 
     def lost(self, shell: RemoteShell) -> Retryable:
         """What to raise where the streams of `shell` ended in the middle."""
@@ -187,18 +201,20 @@ class Connection:
             said = shell.greet(deadline, self._control.exists)
         except (Ended, ItemError) as error:
             inside = self._control.exists()
-            status = shell.close()
+            status = shell.close(None if isinstance(error, Ended) else time.monotonic())
             if isinstance(error, Ended):
                 raise refusal(self._login, shell.said, status) from error
-            raise self._unanswered(error, shell.said, inside) from error
+            raise self._unanswered(error, shell.said, inside=inside, master=master) from error
         with self._changed:
             self._all.append(shell)
         return shell, said
 
-    def _unanswered(self, error: ItemError, said: str, inside: bool) -> ItemError:
+    def _unanswered(self, error: ItemError, said: str, *, inside: bool, master: bool) -> ItemError:
         """What it means that no shell answered in time: with the login done, that none is there."""
         if error.reason is Reason.INTERRUPTED:
             return error
+        if not master:
+            return self.silent(error)
         if inside or error.reason is Reason.BAD_ANSWER:
             return no_shell(self._login, said or "nothing answers")
         return refusal(self._login, f"{error.message}; {said}", OWN_FAILURE)
@@ -244,8 +260,9 @@ class Connection:
             self._changed.notify_all()
         for shell in reversed(shells):
             shell.end_input()
+        until = time.monotonic() + LEAVE
         for shell in reversed(shells):
-            shell.close()
+            shell.close(until)
 
 
 def _jump_room(settings: Mapping[str, Sequence[str]]) -> AbstractContextManager[object]:

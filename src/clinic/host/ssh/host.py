@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from clinic.deadline import Deadline
-from clinic.errors import Failed, ItemError, Skip
+from clinic.errors import Failed, ItemError, Skip, TimedOut
 from clinic.formats.compressed import Packing
 from clinic.host.base import FileInfo, Host, Process, Reader
 from clinic.host.ssh.connection import Connection, Facts
@@ -53,8 +53,12 @@ class SSHHost(Host):
         self._tools: dict[str, str] | None = None
         self._trusted: dict[str, bool] = {}
         self._allowed: dict[tuple[str, ...], bool] = {}
-        self._ahead = self._ask_clock()
         self._gate = Gate(self._ask_strain, limits or Thresholds(), self.name)
+        try:
+            self._ahead = self._ask_clock()
+        except ItemError:
+            self._connection.close()
+            raise
 
     @property
     def is_root(self) -> bool:  # type: ignore[override] # asked at first need, since it may cost a call of sudo
@@ -72,6 +76,8 @@ class SSHHost(Host):
         before = time.time()
         try:
             said = self._ask(script(b"date +%s.%N"), Deadline(_LOOK_SECONDS)).data.decode("ascii", "replace")
+        except TimedOut:
+            raise  # It has fallen silent, and every item would wait for it.
         except ItemError:
             return 0.0
         after = time.time()
@@ -95,11 +101,14 @@ class SSHHost(Host):
         }  # fmt: skip
 
     def which(self, tool: str) -> str | None:
+        return self._which(tool, Deadline(_LOOK_SECONDS))
+
+    def _which(self, tool: str, deadline: Deadline) -> str | None:
         if not tool or "/" in tool or "\0" in tool:
             return None
         with self._lock:
             if self._tools is None:
-                self._tools = self._find_tools()
+                self._tools = self._find_tools(deadline)
             return self._tools.get(tool)
 
     def run(
@@ -164,10 +173,10 @@ class SSHHost(Host):
 
     # -- what may run
 
-    def _find_tools(self) -> dict[str, str]:
+    def _find_tools(self, deadline: Deadline) -> dict[str, str]:
         found: dict[str, str] = {}
         directory = ""
-        answer = self._ask(script(b"tools_"), Deadline(_LOOK_SECONDS))
+        answer = self._ask(script(b"tools_"), deadline)
         for line in answer.data.decode("utf-8", "surrogateescape").splitlines():
             if line.endswith("/"):
                 directory = line
@@ -180,7 +189,7 @@ class SSHHost(Host):
         name = argv[0]
         if any("\0" in part for part in argv):
             raise Failed(Reason.UNSAFE, f"an argument of {shown(name)} has a NUL in it")
-        path = name if name.startswith("/") else self.which(name)
+        path = name if name.startswith("/") else self._which(name, deadline)
         if path is None:
             raise Skip(Reason.TOOL_ABSENT, f"{shown(name)} is not installed on {self.name}")
         if (root or self.facts.uid == 0) and not self._is_trusted(path, deadline):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clinic.deadline import Deadline
-from clinic.errors import ItemError
+from clinic.errors import ItemError, TimedOut
 from clinic.host.base import Process
 from clinic.host.ssh.connection import Connection
-from clinic.host.ssh.shell import Ended, RemoteShell
+from clinic.host.ssh.shell import HUSH, Ended, RemoteShell
 
 
 class SSHProcess(Process):
@@ -55,6 +55,11 @@ class SSHProcess(Process):
         except Ended as error:
             assert shell is not None
             raise self._lost(shell) from error
+        except TimedOut as error:
+            self.close()
+            if shell is None or not shell.mute:
+                raise
+            raise self._connection.silent(error) from error
         finally:
             self.close()
 
@@ -62,6 +67,7 @@ class SSHProcess(Process):
         shell, self._shell = self._shell, None
         if shell is None:
             return
+        self._deadline.ending(HUSH)
         shell.stop()
         self._status = shell.status
         self._tail = shell.tail

@@ -26,11 +26,14 @@ CHATTER = MIB
 ANSWERS = 30.0
 """Seconds that a shell may take to answer once the login is done."""
 
-_HUSH = 5.0
+HUSH = 5.0
 """Seconds that a stopped command may take to be gone; a shell that does not say so is given up."""
 
-_LEAVE = 3.0
+LEAVE = 6.0
 """Seconds that a shell may take to end after its input has."""
+
+_LAST_WORDS = 3.0
+"""Seconds in which what is said at the end is still taken."""
 
 _TIME = re.compile(rb"(\d+)m([\d.,]+)s")
 _STATUS = re.compile(rb"(\d+) (\d+)([ks]?)\Z")
@@ -112,6 +115,8 @@ class RemoteShell:
         widen(self._out_fd)
         self.broken = False
         """Whether it can't be used any more."""
+        self.mute = False
+        """Whether it did not even answer that it should stop: the node or the way to it may be dead."""
         self.status = 0
         """Exit status of the command that ran last; minus the signal's number where one killed it."""
         self.tail = b""
@@ -204,18 +209,20 @@ class RemoteShell:
         """Kill the command that runs and all it started, and wait until that is so; else the shell is broken."""
         if self.broken or (self._out.ending is not None and self._err.ending is not None):
             return
-        deadline = Deadline(_HUSH)
+        deadline = Deadline(HUSH)
         try:
             self._send(b"K %d\n" % self._number, deadline)
             while self.read(deadline) is not None:
                 pass
-        except (Ended, ItemError):
+        except Ended:
             self.broken = True
+        except ItemError:
+            self.broken = self.mute = True
 
     def hush(self, pid: int) -> None:
         """Kill one process of ours there, in passing: what holds a file open."""
         with suppress(Ended, ItemError):
-            self._send(b"H %d\n" % pid, Deadline(_HUSH))
+            self._send(b"H %d\n" % pid, Deadline(HUSH))
 
     # -- the pipes
 
@@ -259,7 +266,7 @@ class RemoteShell:
 
     def _drain(self) -> None:
         """Take what is still said at the end, so that it can be told."""
-        until = time.monotonic() + _LEAVE
+        until = time.monotonic() + _LAST_WORDS
         left = {self._out_fd: self._out, self._err_fd: self._err}
         while left and time.monotonic() < until:
             for fd in select.select(list(left), (), (), 0.05)[0]:
@@ -293,23 +300,23 @@ class RemoteShell:
         with self._lock, suppress(BrokenPipeError):
             self._child.stdin.close()
 
-    def close(self) -> int | None:
-        """End it; the exit status of what carried the streams. Safe to call twice."""
+    def close(self, until: float | None = None) -> int | None:
+        """End it; the exit status of what carried the streams. Safe to call twice.
+
+        What has not ended by `until`, on the monotonic clock, is killed: with it the channel ends, and the shell there.
+        """
         self.end_input()
-        self._flush()
-        try:
-            self._child.wait(_LEAVE)
-        except subprocess.TimeoutExpired:
+        self._flush(until if until is not None else time.monotonic() + (0.0 if self.mute else LEAVE))
+        if self._child.poll() is None:
             self._child.kill()
-            self._child.wait()
+        self._child.wait()
         for pipe in (self._child.stdout, self._child.stderr):
             if pipe is not None:
                 pipe.close()
         return self._child.returncode
 
-    def _flush(self) -> None:
+    def _flush(self, until: float) -> None:
         """Read to the end what nobody wants any more: a command that can't write can't end."""
-        until = time.monotonic() + _LEAVE
         assert self._child.stdout is not None
         if self._child.stdout.closed:
             return
