@@ -15,7 +15,7 @@ from tests.lab.own_sshd import Serve, Sshd
 from clinic.deadline import Deadline
 from clinic.errors import Cancelled, ItemError, TimedOut
 from clinic.host.local import LocalHost
-from clinic.host.ssh.host import SSHHost
+from clinic.host.ssh.host import SSHHost, parse_tools
 from clinic.outcome import Reason
 from clinic.units import KIB, MIB
 
@@ -54,6 +54,11 @@ def test_a_command_ends_as_it_does_here(both: tuple[SSHHost, LocalHost]) -> None
                 output = drained(process)
                 ends.append((process.status, output, process.stderr))
         assert ends[0] == ends[1]
+
+
+def test_a_tool_that_cannot_be_run_is_none() -> None:
+    said = "/usr/sbin/\nip\nbroken\nthere\nbroken/\nthere/\n/usr/bin/\nip\nls\nthere\nls/\n"
+    assert parse_tools(said) == {"ip": "/usr/sbin/ip", "there": "/usr/bin/there"}
 
 
 def test_it_knows_the_same_tools(both: tuple[SSHHost, LocalHost]) -> None:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from clinic.errors import Failed, ItemError, TimedOut
 from clinic.host.descendants import MARK
 from clinic.host.process import PIECE
 from clinic.host.ssh import shell as module
+from clinic.host.ssh.host import parse_tools
 from clinic.host.ssh.meter import Bucket, HostMeter
 from clinic.host.ssh.script import BOOT
 from clinic.host.ssh.shell import Ended, RemoteShell
@@ -73,6 +75,13 @@ def test_it_says_who_it_is(begin: Begin) -> None:
     facts = begin().greet(Deadline(10)).decode()
     assert f"uid={os.geteuid()}\n" in facts
     assert "tool=stat\n" in facts
+
+
+def test_it_lists_what_can_be_run(shell: RemoteShell) -> None:
+    """Root's tools are looked at again before they run, others' are tried at once."""
+    for who in (b"0", b"1000"):
+        tools = parse_tools(say(shell, script(b"U=%b; tools_" % who))[1].decode())
+        assert Path(tools["stat"]).samefile("/usr/bin/stat")
 
 
 def test_what_a_login_prints_first_is_passed_over(begin: Begin) -> None:

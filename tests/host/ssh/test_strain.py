@@ -12,13 +12,14 @@ from clinic.outcome import Reason
 
 CALM = """\
 1.50 1.20 1.10 2/345 6789
-some avg10=0.00 avg60=0.00 avg300=0.00 total=1
 full avg10=0.00 avg60=0.00 avg300=0.00 total=1
-some avg10=90.00 avg60=0.00 avg300=0.00 total=1
 full avg10=12.00 avg60=0.00 avg300=0.00 total=1
 MemTotal:       16000000 kB
 MemAvailable:    8000000 kB
-4
+processor\t: 0
+processor\t: 1
+processor\t: 2
+processor\t: 3
 """
 LIMITS = Thresholds(load=4, stalled=40, memory=0.02)
 
@@ -34,7 +35,7 @@ LIMITS = Thresholds(load=4, stalled=40, memory=0.02)
         ),
         (CALM.replace("8000000", "160000"), "1.0% of its memory is left"),
         ("", ""),
-        ("cat: /proc/loadavg: No such file\n", ""),
+        ("grep: /proc/loadavg: No such file\n", ""),
     ],
 )
 def test_what_a_node_is_short_of(said: str, short: str) -> None:

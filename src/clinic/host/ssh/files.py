@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clinic.deadline import Deadline
@@ -38,6 +38,9 @@ class Answer:
 
     separator: bytes
     """What stands between the parts of `data`."""
+
+    came: float
+    """When the first of it came, seconds since 1970 by this machine's clock."""
 
     @property
     def parts(self) -> list[bytes]:
@@ -145,9 +148,13 @@ class Files:
         if owner is None:
             owner = self.stat(real or "/", deadline).uid
         strangers: set[int] = set()
-        todo, at = [part for part in path.split("/") if part], "/"
+        at, todo = "/", _parts(path)
+        # Most links lead to `real` at once, so that what is on that way is asked for in the same round.
+        known = self._links([*_ways(at, todo), *_ways("/", _parts(real))], deadline)
         for _ in range(MAX_LINKS):
-            link = self._first_link(at, todo, deadline)
+            if not known.keys() >= {*_ways(at, todo)}:
+                known |= self._links(_ways(at, todo), deadline)
+            link = _first_link(at, todo, known)
             if link is None:
                 break
             at, todo, uid = link
@@ -159,20 +166,11 @@ class Files:
                 f" through a link of user {min(strangers)}",
             )
 
-    def _first_link(self, at: str, todo: list[str], deadline: Deadline) -> tuple[str, list[str], int] | None:
-        """The first link on the way: where it leads from, what is left to walk from there, and whose it is."""
-        places = [at.rstrip("/") + "/" + "/".join(todo[: n + 1]) for n in range(len(todo))]
+    def _links(self, places: Sequence[str], deadline: Deadline) -> dict[str, bytes]:
+        """Of each place the owner and the target of the link that it is; nothing where it is none."""
         body = b'for F in %b; do if [ -h "$F" ]; then stat -c %%u -- "$F"; readlink -- "$F"; cut_; else cut_; fi; done'
-        for number, part in enumerate(self._ask(script(body % words(places)), deadline).parts[: len(places)]):
-            if part:
-                uid, _, target = part.removesuffix(b"\n").partition(b"\n")
-                rest = [*[one for one in os.fsdecode(target).split("/") if one], *todo[number + 1 :]]
-                return (
-                    ("/" if target.startswith(b"/") else places[number].rpartition("/")[0] or "/"),
-                    rest,
-                    int(uid),
-                )
-        return None
+        places = list(dict.fromkeys(places))
+        return dict(zip(places, self._ask(script(body % words(places)), deadline).parts, strict=False))
 
     def only_root_can_change(self, path: str, deadline: Deadline) -> bool:
         """Whether root alone could have made what is there, or could swap it or anything on the way to it.
@@ -180,9 +178,9 @@ class Files:
         Raises `Skip` where there is nothing.
         """
         body = b'R=$(readlink -f -- %b) && [ -e "$R" ] || exit 18\n' % word(path)
-        body += b'for F in %b "$R"; do while :; do\n' % word(path)
-        body += b'if [ -h "$F" ]; then stat -c \'%u 0\' -- "$F"; else stat -c \'%u %f %g\' -- "$F"; fi\n'
-        body += b'[ "$F" = / ] && break; F=${F%/*}; F=${F:-/}; done; done'
+        body += b'set --; for F in %b "$R"; do while :; do\n' % word(path)
+        body += b'set -- "$@" "$F"; [ "$F" = / ] && break; F=${F%/*}; F=${F:-/}; done; done\n'
+        body += b"stat -c '%u %f %g' -- \"$@\""
         answer = self._ask(script(body), deadline)
         if answer.status == ABSENT:
             raise Skip(Reason.TOOL_ABSENT, f"{shown(path)} is not installed on {self._host}")
@@ -245,8 +243,30 @@ class Files:
         return f"on {self._host}: sudo setfacl -m u:{self._user}:{right} {shlex.quote(path)}"
 
 
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _ways(at: str, todo: Sequence[str]) -> list[str]:
+    """The places on the way from `at` through the parts `todo`."""
+    return [at.rstrip("/") + "/" + "/".join(todo[: n + 1]) for n in range(len(todo))]
+
+
+def _first_link(
+    at: str, todo: Sequence[str], known: Mapping[str, bytes]
+) -> tuple[str, list[str], int] | None:
+    """The first link on the way: where it leads from, what is left to walk from there, and whose it is."""
+    for number, place in enumerate(_ways(at, todo)):
+        if said := known.get(place):
+            uid, _, target = said.removesuffix(b"\n").partition(b"\n")
+            start = "/" if target.startswith(b"/") else place.rpartition("/")[0] or "/"
+            return start, [*_parts(os.fsdecode(target)), *todo[number + 1 :]], int(uid)
+    return None
+
+
 def _is_roots(line: bytes) -> bool:
     """Whether a directory, file or link is root's, and nobody else may write it; `line` has owner, mode and group."""
-    owner, mode, *group = line.split()
-    writable = int(mode, 16) & stat.S_IWOTH or (int(mode, 16) & stat.S_IWGRP and group != [b"0"])
-    return owner == b"0" and not writable
+    owner, hexadecimal, group = line.split()
+    mode = int(hexadecimal, 16)
+    writable = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and group != b"0")
+    return owner == b"0" and (stat.S_ISLNK(mode) or not writable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ class SSHHost(Host):
         self._allowed: dict[tuple[str, ...], bool] = {}
         self._gate = Gate(self._ask_strain, limits or Thresholds(), self.name)
         try:
-            self._ahead = self._ask_clock()
+            self._ahead = self._meet()
         except ItemError:
             self._connection.close()
             raise
@@ -71,23 +72,18 @@ class SSHHost(Host):
     def ahead(self) -> float:
         return self._ahead
 
-    def _ask_clock(self) -> float:
-        """By a question that takes as long there as back; 0 where its own duration explains the difference."""
+    def _meet(self) -> float:
+        """Ask how it is and for its time, in one question; seconds that its clock is ahead."""
         before = time.time()
         try:
-            said = self._ask(script(b"date +%s.%N"), Deadline(_LOOK_SECONDS)).data.decode("ascii", "replace")
+            answer = self._ask(script(b"date +%s.%N; cut_; " + LOOK), Deadline(_LOOK_SECONDS))
         except TimedOut:
             raise  # It has fallen silent, and every item would wait for it.
         except ItemError:
             return 0.0
-        after = time.time()
-        whole, _, fraction = said.strip().partition(".")
-        if not whole.isdecimal():
-            return 0.0
-        # Without a fraction it is somewhere in that second.
-        exact = fraction.isdecimal()
-        ahead = int(whole) + (float(f"0.{fraction}") if exact else 0.5) - (before + after) / 2
-        return round(ahead, 3) if abs(ahead) > (after - before) / 2 + (0.0 if exact else 0.5) else 0.0
+        clock, *state = answer.parts
+        self._gate.heard(b"".join(state).decode("ascii", "replace"))
+        return _ahead(clock.decode("ascii", "replace"), before, answer.came)
 
     def _ask_strain(self, deadline: Deadline) -> str:
         return self._ask(script(LOOK), deadline).data.decode("ascii", "replace")
@@ -108,7 +104,7 @@ class SSHHost(Host):
             return None
         with self._lock:
             if self._tools is None:
-                self._tools = self._find_tools(deadline)
+                self._tools = parse_tools(os.fsdecode(self._ask(script(b"tools_"), deadline).data))
             return self._tools.get(tool)
 
     def run(
@@ -145,15 +141,16 @@ class SSHHost(Host):
     # -- small requests and big streams
 
     def _ask(self, body: bytes, deadline: Deadline) -> Answer:
-        pieces, size = list[bytes](), 0
+        pieces, size, came = list[bytes](), 0, 0.0
         with SSHProcess(self._connection, body, deadline) as process:
             separator = process.separator
             for data in process.chunks():
+                came = came or time.time()
                 pieces.append(data)
                 size += len(data)
                 if size > LARGEST:
                     raise Failed(Reason.BAD_ANSWER, f"{self.name} answers a small question without an end")
-        return Answer(b"".join(pieces), process.status, process.stderr, separator)
+        return Answer(b"".join(pieces), process.status, process.stderr, separator, came)
 
     def _stream(self, argv: Sequence[str], deadline: Deadline) -> Process:
         """With little claim to the node's processors and disks."""
@@ -172,17 +169,6 @@ class SSHHost(Host):
         return next((packing for tool, packing in order if tool in self.facts.tools), None)
 
     # -- what may run
-
-    def _find_tools(self, deadline: Deadline) -> dict[str, str]:
-        found: dict[str, str] = {}
-        directory = ""
-        answer = self._ask(script(b"tools_"), deadline)
-        for line in answer.data.decode("utf-8", "surrogateescape").splitlines():
-            if line.endswith("/"):
-                directory = line
-            else:
-                found.setdefault(line, f"{directory}{line}")
-        return found
 
     def _program(self, argv: Sequence[str], root: bool, deadline: Deadline) -> str:
         """The absolute path of what `argv` runs. Raises `Skip` when it is absent, `Failed` when it is unsafe."""
@@ -226,3 +212,29 @@ class SSHHost(Host):
             return False
         question = (sudo, "-n", "-l", *(("--", *line) if line else ()))
         return self._ask(command(question, {}, b""), deadline).status == 0
+
+
+def parse_tools(said: str) -> dict[str, str]:
+    """Where each tool is, by what `tools_` prints: a directory, what is in it, what of that can't be run."""
+    found: dict[str, str] = {}
+    directory = ""
+    for line in said.splitlines():
+        name = line.rstrip("/")
+        if line.startswith("/"):
+            directory = line
+        elif line == name:
+            found.setdefault(name, f"{directory}{name}")
+        elif found.get(name) == f"{directory}{name}":
+            del found[name]
+    return found
+
+
+def _ahead(said: str, before: float, after: float) -> float:
+    """How far a clock is ahead that said this at some time between two; 0 where that explains the difference."""
+    whole, _, fraction = said.strip().partition(".")
+    if not whole.isdecimal():
+        return 0.0
+    # Without a fraction it is somewhere in that second.
+    exact = fraction.isdecimal()
+    ahead = int(whole) + (float(f"0.{fraction}") if exact else 0.5) - (before + after) / 2
+    return round(ahead, 3) if abs(ahead) > (after - before) / 2 + (0.0 if exact else 0.5) else 0.0

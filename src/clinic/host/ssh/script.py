@@ -78,8 +78,9 @@ ranges_() {
 tools_() {
   for D in @DIRECTORIES@; do
     [ -h "$D" ] && continue
-    printf '%s\n' "$D/"
-    for F in "$D"/*; do [ -x "$F" ] && [ -f "$F" ] && printf '%s\n' "${F##*/}"; done
+    cd "$D" 2>/dev/null || continue
+    printf '%s\n' "$D/" *
+    [ "$U" = 0 ] || for F in *; do [ -x "$F" ] || printf '%s/\n' "$F"; done
   done
   return 0
 }
@@ -133,7 +134,8 @@ run_() {
 }
 @FILES@
 say_ hello
-printf 'uid=%s\nuser=%s\n' "$(id -u)" "$(id -un 2>/dev/null)"
+U=; [ -r /proc/self/status ] && while read -r K R U L; do [ "$K" = Uid: ] && break; done </proc/self/status
+printf 'uid=%s\nuser=%s\n' "${U:=$(id -u)}" "$(id -un 2>/dev/null)"
 for K in @TOOLS@; do have_ "$K" && echo "tool=$K"; done
 say_ '0 0'
 Q=0; J=

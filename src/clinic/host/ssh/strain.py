@@ -13,8 +13,8 @@ from clinic.errors import ItemError, Skip
 from clinic.outcome import Reason
 
 LOOK = (
-    b"cat /proc/loadavg /proc/pressure/io /proc/pressure/memory 2>/dev/null; "
-    b"grep -E '^(MemTotal|MemAvailable):' /proc/meminfo; grep -c '^processor' /proc/cpuinfo"
+    b"grep -h -s -E '^([0-9.]+ [0-9.]+ |full |MemTotal:|MemAvailable:|processor)' /proc/loadavg /proc/pressure/io"
+    b" /proc/pressure/memory /proc/meminfo /proc/cpuinfo"
 )
 """Asks a node how it is: proc_loadavg(5), the kernel's accounting/psi, proc_meminfo(5)."""
 
@@ -55,8 +55,8 @@ class Thresholds:
 def strain(said: str, limits: Thresholds) -> str:
     """What a node is short of, by its answer to `LOOK`; empty where it is not."""
     load = re.match(r"([\d.]+) ", said)
-    processors = re.search(r"(?m)^(\d+)$", said)
-    per = float(load[1]) / max(1, int(processors[1])) if load and processors else 0.0
+    processors = len(re.findall(r"(?m)^processor", said))
+    per = float(load[1]) / processors if load and processors else 0.0
     if per > limits.load:
         return f"its load is {per:.1f} for each processor"
     stalled = max((float(value) for value in re.findall(r"(?m)^full avg10=([\d.]+)", said)), default=0.0)
@@ -99,16 +99,20 @@ class Gate:
                 with self._lock:
                     self.paused += time.monotonic() - before
 
+    def heard(self, said: str) -> str:
+        """Note the node's answer to `LOOK`; what it is short of."""
+        with self._lock:
+            self._looked, self._short = time.monotonic(), strain(said, self._limits)
+            return self._short
+
     def _look(self, deadline: Deadline) -> str:
         with self._lock:
             age = EVERY if not self._short else PAUSE
             if self._looked is not None and time.monotonic() - self._looked < age:
                 return self._short
         try:
-            short = strain(self._ask(deadline), self._limits)
+            said = self._ask(deadline)
         except ItemError:
             deadline.check()
-            short = ""  # It does not say; the work itself will tell what is wrong.
-        with self._lock:
-            self._looked, self._short = time.monotonic(), short
-        return short
+            said = ""  # It does not say; the work itself will tell what is wrong.
+        return self.heard(said)
