@@ -113,6 +113,18 @@ def run_other(version: str, path: str) -> Result | str:
     return run_suite(home / "bin" / "python", version, "quick", QUICK, quiet=True)
 
 
+def begin_store() -> subprocess.Popen[bytes]:
+    """Begin to build the S3-compatible store that the tests of uploads use, where it is lacking: that takes minutes."""
+    with (REPORTS / "s3store.log").open("wb") as log:
+        return subprocess.Popen(
+            ["nice", "-n", "19", sys.executable, "-m", "tests.lab.s3store"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
 def summary(results: list[Result], not_run: list[str]) -> str:
     """The table, and a last line that adds it up."""
     passed, failed, skipped = (sum(result.counts[i] for result in results) for i in range(3))
@@ -128,8 +140,10 @@ def main(arguments: list[str]) -> int:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     results: list[Result] = []
     if "--only-others" not in arguments:
+        store = begin_store()
         results.append(run_suite(Path(sys.executable), here, "quick", QUICK, quiet=False))
         results.append(run_suite(Path(sys.executable), here, "long", LONG, quiet=False))
+        store.wait()
     others = {version: path for version, path in interpreters().items() if version != here}
     print(f"\nThe quick tests on Python {', '.join(sorted(others)) or 'no other version'} ...", flush=True)
     # One after the other: discovery looks at every process of the machine, also at those of another run's tests.

@@ -75,7 +75,7 @@ class DiskFull(ClinicError):
 
     exit_code = 7
     meaning = "the disk is full, or was about to be"
-    default_hint = "free some space or name another directory with -o, then use --resume"
+    default_hint = "free some space there, or name another place where the command takes one, then try again"
 
 
 class Unreachable(ClinicError):

@@ -25,10 +25,12 @@ def under(cut_off: list[str], tmp_path: Path) -> Run:
     if os.geteuid() != 0:
         pytest.skip("needs root to own a policy")
 
-    def run(policy: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(policy: str, *words: str | Path, owner: int = 0) -> subprocess.CompletedProcess[str]:
         etc = tmp_path / "etc"
-        script = 'cp -a /etc "$0" && mkdir -p "$0/clinic" && cp "$1" "$0/clinic/policy.yaml" && mount --bind "$0" /etc'
+        script = 'cp -a /etc "$0" && mkdir -p "$0/clinic" && cp -p "$1" "$0/clinic/policy.yaml"'
+        script += ' && mount --bind "$0" /etc'
         (tmp_path / "policy").write_text(policy)
+        os.chown(tmp_path / "policy", owner, owner)
         command: list[str | Path] = [*cut_off, "sh", "-c", f'{script} && shift && exec "$@"', etc]
         command += [tmp_path / "policy", sys.executable, "-m", "clinic", *words]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -77,3 +79,40 @@ def test_what_it_forbids_is_not_even_asked(under: Run, tmp_path: Path) -> None:
     assert done.returncode == 5
     assert "does not allow this: it is encrypted to age1theirs; it holds logs" in done.stderr
     assert "MAY THIS PACKAGE" not in done.stderr
+
+
+SUPPORT = "https://support.example.com"
+
+
+@pytest.mark.parametrize("words", [("--to", SUPPORT), ("--offline", SUPPORT), ("--check", "--to", SUPPORT)])
+def test_where_packages_may_go_is_looked_at_before_anything_is_packed_or_connected_to(
+    under: Run, words: tuple[str, ...]
+) -> None:
+    """The bundle is not even there, and nobody is at the other end of a network that does not exist."""
+    policy = "destinations: [https://clinic.pingcap.com]\n"
+    done = under(policy, "upload", "bundle", *words)
+    assert done.returncode == 5
+    assert f"the destination {SUPPORT} is not one of https://clinic.pingcap.com" in done.stderr.split("\n")[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upload", "x", "--to"),
+        ("upload", "x", "--offline"),
+        ("upload", "--check", "--to"),
+        ("consent", "give", "x", "--to"),
+    ],
+)
+def test_one_that_another_account_owns_stops_whatever_it_is_about(under: Run, words: tuple[str, ...]) -> None:
+    done = under("largest: 1G\n", *words, SUPPORT, owner=1000)
+    assert (done.returncode, "policy.yaml belongs to user 1000" in done.stderr) == (5, True), done.stderr
+
+
+def test_a_category_that_never_leaves_comes_with_how_to_leave_it_out(under: Run, tmp_path: Path) -> None:
+    policy = "never: [system]\n"
+    made = under(policy, "collect", "local", "-y", "--include", "system.os", "-o", "bundle")
+    assert made.returncode in (0, 3), made.stderr
+    done = under(policy, "upload", "bundle", "--offline", SUPPORT)
+    assert (done.returncode, "--without system" in done.stderr) == (5, True), done.stderr
+    assert not list(tmp_path.glob("clinic-*.tar.zst")), "nothing was packed"

@@ -202,6 +202,61 @@ def test_a_bundle_that_is_too_large_is_told_with_what_to_leave_out(place: Path, 
     assert (checked.returncode, "--without " in checked.stderr) == (5, True)
 
 
+EXPIRED = "https://in.example.com/x?X-Amz-Date=20240101T000000Z&X-Amz-Expires=60&X-Amz-Signature=s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("credential", "protocol", "said"),
+    [
+        (EXPIRED, "put", "the presigned URL expired at 2024-01-01T00:01:00Z"),
+        ("https://elsewhere.example/x?X-Amz-Signature=s3cr3t", "put", "leads to https://elsewhere.example/x"),
+        ("s3cr3t", "s3", "ACCESS_KEY:SECRET_KEY"),
+        ("{s3cr3t", "s3", "the presigned upload can't be understood"),
+        ("s3cr3t\u00e9", "clinic", "characters that no token has"),
+        ("", "clinic", "there is no token for https://in.example.com"),
+    ],
+)
+def test_what_can_be_told_of_a_credential_without_connecting_is_told_before_anything_is_packed(
+    place: Path, credential: str, protocol: str, said: str
+) -> None:
+    words = ("upload", str(place / "bundle"), "--to", "https://in.example.com", "--protocol", protocol)
+    done = clinic(*words, **({"CLINIC_TOKEN": credential} if credential else {}))
+    assert said in done.stderr.split("\n")[0], done.stderr
+    assert done.returncode in (2, 5)
+    assert "s3cr3t" not in done.stderr
+    assert not list(place.glob("clinic-*")), "nothing was packed"
+
+
+def test_a_job_that_nobody_answered_for_packs_nothing(place: Path) -> None:
+    for words in (("upload", "--to"), ("upload", "--offline"), ("consent", "give", "--to")):
+        done = clinic(*words[:-1], str(place / "bundle"), words[-1], "https://in.example.com", **TOKEN)
+        assert (done.returncode, "at a terminal" in done.stderr) == (5, True), done.stderr
+    assert not list(place.glob("clinic-*"))
+
+
+def test_a_refused_token_costs_neither_the_package_nor_the_answer(guarded: Receiving, place: Path) -> None:
+    good = tokens.make(guarded.directory, "customer", timedelta(days=1))
+    guarded.start()
+    try:
+        words = ["upload", "bundle", "--to", guarded.url, "--lang", "en"]
+        code, shown = type_at_terminal(
+            place, words, (b"Enter for none", b"wrong\n"), (QUESTION, start_of_id(place))
+        )
+        assert (code, "the token is not known here" in shown) == (5, True), shown
+        assert shown.index("Enter for none") < shown.index("Bundle id: "), (
+            "the token comes before the packing"
+        )
+        assert not list(guarded.directory.glob("*/package*")), "no byte of it came"
+        (package,) = place.glob("clinic-*.tar.zst")
+        packed = package.stat().st_mtime_ns
+        again = clinic("upload", place / "bundle", "--to", guarded.url, CLINIC_TOKEN=good)
+        assert again.returncode == 0, again.stderr
+        assert package.stat().st_mtime_ns == packed
+        assert len(json.loads(clinic("consent", "list", "--json").stdout)) == 1
+    finally:
+        guarded.kill()
+
+
 def test_offline_asks_the_same_and_writes_what_is_carried(place: Path) -> None:
     words = ["upload", "db1.tar.zst", "--offline", "https://support.example.com", "--lang", "en"]
     assert type_at_terminal(place, words, (QUESTION, b"\n"))[0] == 5
@@ -255,6 +310,8 @@ def test_an_upload_can_be_given_up(receiving: Receiving, place: Path) -> None:
         given_up.stdout + given_up.stderr
     )
     assert "nothing unfinished" in clinic(*words).stderr
+    words = ("upload", str(place / "bundle"), "--to", receiving.url, "--abort")
+    assert "no package was made of" in clinic(*words).stderr
 
 
 def test_a_proxy_s_account_is_not_for_the_command_line(place: Path) -> None:

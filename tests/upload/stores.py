@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,13 +12,11 @@ from pathlib import Path
 import pytest
 from tests.lab.packages import obtain
 from tests.lab.program import Launch, Place, Program, Tool, tool
+from tests.lab.s3store import CannotBuild, obtain_store
 from tests.lab.state import Server
 
 KEYS = "CLINICTESTKEY:clinic/test+secret"
 """Of the S3 store that the tests start."""
-
-S3_SERVER = "s3s-fs"
-"""An S3-compatible store over a directory: `cargo install s3s-fs --features binary`."""
 
 
 class Nginx(Program):
@@ -105,11 +102,10 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """An S3-compatible store with one bucket, `bucket`, that takes `KEYS`."""
-    places = (os.environ.get("PATH", ""), str(Path("~/.cargo/bin").expanduser()))
-    places = (os.environ.get("PATH", ""), str(Path("~/.cargo/bin").expanduser()))
-    program = shutil.which(S3_SERVER, path=os.pathsep.join(places))
-    if program is None:
-        pytest.skip(f"not run: {S3_SERVER} is not installed (cargo install {S3_SERVER} --features binary)")
+    try:
+        program = obtain_store(lambda text: None)
+    except CannotBuild as why:
+        pytest.skip(f"not run: {why}")
     home, port = tmp_path_factory.mktemp("store"), free_port()
     (home / "files" / "bucket").mkdir(parents=True)
     access, _, secret = KEYS.partition(":")

@@ -507,3 +507,17 @@ def test_the_same_server_is_kept_for_the_next_request(serve: Serve, path: Path) 
     server = serve(scripted.script)
     send(path, f"http://127.0.0.1:{server.port}")
     assert server.connections == 1
+
+
+def test_of_a_diag_not_even_the_header_goes_to_who_refuses_the_token(serve: Serve, tmp_path: Path) -> None:
+    """Its announcement carries the beginning of the package, so the token is tried before it."""
+    header = b"who and when, encrypted" * 20
+    path = tmp_path / "c.diag"
+    path.write_bytes(b"D1ag\x18" + len(header).to_bytes(3, "big") + header + bytes(1000))
+    scripted, ended = to(serve, path, say("401 Unauthorized", {"error": "no such token"}))
+    assert isinstance(ended, Refused), ended
+    assert len(scripted.requests) == 1
+    assert not any(header in one for one in scripted.requests)
+    for answer in (say("404 Not Found"), say("500 Oops"), hang_up):
+        scripted, ended = to(serve, path, answer, place(), GOOD, done(sha256(path)))
+        assert ended.confirmed, "only a refusal ends it"  # type: ignore[attr-defined]  # it is a `Sent`, or this fails

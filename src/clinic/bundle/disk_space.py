@@ -56,7 +56,10 @@ class Space:
             # For good: whoever comes later must not eat what is given free for the seal.
             self._full = True
             kept = f", and {human_size(self._reserve)} are kept free" if self._reserve else ""
-            raise DiskFull(f"only {human_size(free)} left on the disk of {self._folder.root}{kept}")
+            raise DiskFull(
+                f"only {human_size(free)} left on the disk of {self._folder.root}{kept}",
+                hint=f"free some space, then: clinic collect --resume {self._folder.root}",
+            )
 
     def write(self, write: Callable[[], T], size: int = 0) -> T:
         """What `write` gives, which adds `size` bytes. Raises `DiskFull`, for good once the disk was full."""

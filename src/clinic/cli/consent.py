@@ -95,11 +95,14 @@ def give(
       clinic consent give clinic-db1-20261125T103000Z --to https://in.example.com --recipient age1...
     """
     there = find_destination(destination, Protocol(protocol))
+    desk = make_desk(language, valid_certificate=require_valid_cert)
+    desk.policy.require_destination(there)
+    if source.is_dir():
+        decide.require_person(desk)  # before it is packed
     with Bars() as bars:
-        path, _ = as_package(_wanted(source, there, given), bars)
+        path, _ = as_package(_wanted(source, there, given), desk, bars)
         facts = read_package(path, bars)
     require_inside(path, facts)
-    desk = make_desk(language, valid_certificate=require_valid_cert)
     consent = decide.give(replace(facts, case=case or facts.case), there, desk)
     if as_json:
         print_json({

@@ -19,18 +19,19 @@ from clinic.cli.output import harmless, print_json, say
 from clinic.cli.sending import Reaching, reaching_of, reaching_options, stopping
 from clinic.cli.transfer import ByteBar, Events
 from clinic.cli.upload_carry import carry
-from clinic.cli.upload_package import Wanted, as_package
+from clinic.cli.upload_package import Wanted, as_package, package_of, require_room
 from clinic.consent import decide
 from clinic.consent.consent import Consent
 from clinic.consent.decide import Desk
 from clinic.consent.destination import Destination, Protocol
 from clinic.consent.destinations import find_destination
 from clinic.consent.receipt import Event, Happened, written
-from clinic.errors import Interrupted, Refused, Unconfirmed, UsageError
+from clinic.errors import DiskFull, Interrupted, Refused, Unconfirmed, UsageError
 from clinic.progress import Progress
 from clinic.read.packagefacts import require_inside
 from clinic.secret import Secret
 from clinic.upload.choose import Way, uploader
+from clinic.upload.expiry import require_current
 from clinic.upload.flow import Flow
 from clinic.upload.memory import Memory
 from clinic.upload.outgoing import Agreed, Outgoing, Sent
@@ -73,9 +74,7 @@ class _Job:
 @click.option(
     "--offline", metavar="DEST", help="Ask the same, and write what somebody carries there by hand."
 )
-@click.option(
-    "--check", is_flag=True, help="Only see whether an upload there would work; no package is touched."
-)
+@click.option("--check", is_flag=True, help="Only see whether an upload there would work, and SOURCE fits.")
 @click.option("--abort", is_flag=True, help="Give up an unfinished upload of the package, here and there.")
 @click.option("--without", multiple=True, metavar="PATTERN", help="Leave this out of a bundle; repeatable.")
 @click.option("--case", default="", help="The support case that it is for; else the one the bundle names.")
@@ -100,11 +99,11 @@ def command(
 ) -> int:
     """Send SOURCE, a package or a sealed bundle, to DEST, once a person has read what would leave and said yes.
 
-    A bundle is looked through for credentials and packed first. Then what would leave, to whom, and what they may do
-    with it is shown, and the answer is typed; before it nothing is connected to. Without a terminal only a yes that was
-    given before holds (clinic consent give). A stopped or broken upload goes on with the same command. The token is
-    read from --token-file, CLINIC_TOKEN, or asked; for --protocol put it is the presigned URL, for s3
-    ACCESS:SECRET or a JSON file of presigned URLs.
+    The token is read from --token-file, CLINIC_TOKEN, or asked; for --protocol put it is the presigned URL, for s3
+    ACCESS:SECRET or a JSON file of presigned URLs. A bundle is looked through for credentials and packed. Then what
+    would leave, to whom, and what they may do with it is shown, and the answer is typed; before it nothing is
+    connected to, unless --check asks for it. Without a terminal only a yes that was given before holds (clinic
+    consent give). A stopped or broken upload goes on with the same command.
 
     The last line has the link for the ticket, and says whether the server confirmed our digest (exit code 0) or
     only that it took everything (9).
@@ -120,18 +119,22 @@ def command(
     job = _job(to or offline, given)
     if to and offline:
         raise UsageError("--to and --offline are two ways to the same end", hint="name one of them")
+    wanted = None if source is None else _wanted(job, source, given)
     if check:
-        return _check(job, source)
-    if source is None:
+        return _check(job, wanted)
+    if wanted is None:
         raise UsageError("name the package or bundle to send", hint="clinic upload BUNDLE --to DEST")
     if abort:
-        return _abort(job, source)
-    wanted = Wanted(
-        source, job.destination, tuple(given["without"]), tuple(given["recipients"]), given["output"]
-    )
+        return _abort(job, wanted)
     if offline:
         return _offline(job, wanted)
     return _send(job, wanted)
+
+
+def _wanted(job: _Job, source: Path, given: dict[str, Any]) -> Wanted:
+    return Wanted(
+        source, job.destination, tuple(given["without"]), tuple(given["recipients"]), given["output"]
+    )
 
 
 def _job(named: str | None, given: dict[str, Any]) -> _Job:
@@ -148,13 +151,27 @@ def _job(named: str | None, given: dict[str, Any]) -> _Job:
 
 def _send(job: _Job, wanted: Wanted) -> int:
     progress = job.progress()
-    path, facts = as_package(wanted, progress)
+    credential = _ready(job)
+    path, facts = as_package(wanted, job.desk, progress)
     with Outgoing(path, progress) as outgoing:
         facts, consent = _decided(job, outgoing, facts)
         agreed = Agreed(outgoing, consent, job.destination, job.desk.clock(), facts.case)
-        sent = _deliver(job, agreed, job.reaching.credential(job.destination), progress)
+        sent = _deliver(job, agreed, credential, progress)
         _tell(job, agreed, sent)
     return 0 if sent.confirmed else Unconfirmed.exit_code
+
+
+def _ready(job: _Job) -> Secret:
+    """The credential. Whatever is wrong with it and the way there is found before anything is packed or asked.
+
+    As far as that can be told without connecting: the policy, a form that can't be, an end that has passed, files of
+    certificates that can't be read.
+    """
+    job.desk.policy.require_destination(job.destination)
+    credential = job.reaching.credential(job.destination)
+    require_current(credential, job.desk.clock())
+    uploader(job.destination, Way(credential, job.reaching.route(), job.at_once), Flow()).close()
+    return credential
 
 
 def _decided(job: _Job, outgoing: Outgoing, facts: Package) -> tuple[Package, Consent]:
@@ -181,7 +198,13 @@ def _deliver(job: _Job, agreed: Agreed, credential: Secret, progress: Progress) 
         finally:
             progress.end()
             sender.close()
-    _note(job, Happened.UPLOADED, agreed.consent, sent)
+    try:
+        _note(job, Happened.UPLOADED, agreed.consent, sent)
+    except DiskFull as error:
+        raise DiskFull(
+            f"it was sent ({sent.link or sent.upload}), which could not be put on the receipt: {error.message}",
+            hint="free some space there; the same command then writes it down",
+        ) from error
     return sent
 
 
@@ -224,7 +247,8 @@ def _tell(job: _Job, agreed: Agreed, sent: Sent) -> None:
 
 def _offline(job: _Job, wanted: Wanted) -> int:
     progress = job.progress()
-    path, facts = as_package(wanted, progress)
+    job.desk.policy.require_destination(job.destination)
+    path, facts = as_package(wanted, job.desk, progress)
     with Outgoing(path, progress) as outgoing:
         facts, consent = _decided(job, outgoing, facts)
         agreed = Agreed(outgoing, consent, job.destination, job.desk.clock(), facts.case)
@@ -238,13 +262,12 @@ def _offline(job: _Job, wanted: Wanted) -> int:
     return 0
 
 
-def _check(job: _Job, source: Path | None) -> int:
-    if source is not None:
-        _require_room(job, source)
+def _check(job: _Job, wanted: Wanted | None) -> int:
+    credential = _ready(job)
+    if wanted is not None:
+        require_room(wanted, job.desk.policy)
     flow = Flow(job.progress(), give_up=0.0)
-    sender = uploader(
-        job.destination, Way(job.reaching.credential(job.destination), job.reaching.route()), flow
-    )
+    sender = uploader(job.destination, Way(credential, job.reaching.route()), flow)
     try:
         findings = list(probe(sender))
     finally:
@@ -261,13 +284,8 @@ def _check(job: _Job, source: Path | None) -> int:
     return 0
 
 
-def _require_room(job: _Job, source: Path) -> None:
-    from clinic.cli.upload_package import require_room
-
-    require_room(Wanted(source, job.destination, (), (), None))
-
-
-def _abort(job: _Job, source: Path) -> int:
+def _abort(job: _Job, wanted: Wanted) -> int:
+    source = package_of(wanted)
     with (
         Outgoing(source) as outgoing,
         Memory(outgoing.sha256, outgoing.size, job.destination.address, "") as memory,

@@ -8,14 +8,20 @@ from pathlib import Path
 from clinic.bundle.package import ENDING, Package
 from clinic.bundle.packagefile import read_facts
 from clinic.cli.reading import terminating
+from clinic.consent import decide
+from clinic.consent.decide import Desk
 from clinic.consent.destination import Destination
+from clinic.consent.policy import PATH as POLICY
+from clinic.consent.policy import Policy
 from clinic.errors import Refused, UsageError
+from clinic.formats.certificate import read_certificate
 from clinic.progress import Progress
 from clinic.read.leakresults import keep_result
 from clinic.read.leaks import find_leaks
-from clinic.read.leaveout import choose
+from clinic.read.leaveout import Chosen, choose
 from clinic.read.open import Opened, open_bundle
-from clinic.read.pack import AGE, DIAG, PLAIN, default_name, pack
+from clinic.read.pack import AGE, DIAG, PLAIN, default_name, foreseen, pack
+from clinic.units import human_size
 from clinic.upload.limits import require_fits
 
 
@@ -44,8 +50,8 @@ class Wanted:
         return tuple(dict.fromkeys((*self.destination.recipients, *self.recipients)))
 
 
-def as_package(wanted: Wanted, progress: Progress) -> tuple[Path, Package]:
-    """The package and what it holds. Raises `Refused` for what the destination has no room for, `UsageError`."""
+def as_package(wanted: Wanted, desk: Desk, progress: Progress) -> tuple[Path, Package]:
+    """The package and what it holds. Nothing is packed that could not go: see `require_possible`."""
     if not wanted.source.is_dir():
         if wanted.without or wanted.recipients:
             raise UsageError(
@@ -55,7 +61,7 @@ def as_package(wanted: Wanted, progress: Progress) -> tuple[Path, Package]:
         return wanted.source, read_facts(wanted.source)
     opened = open_bundle(wanted.source)
     chosen = choose(opened, wanted.without)
-    require_fits(chosen.manifest.records, wanted.destination.largest, wanted.destination.name)
+    require_possible(wanted, chosen, desk)
     path = _place(wanted, opened)
     if path.exists():
         return path, _made_before(wanted, chosen.id, path)
@@ -70,15 +76,52 @@ def as_package(wanted: Wanted, progress: Progress) -> tuple[Path, Package]:
     return path, made
 
 
-def require_room(wanted: Wanted) -> None:
-    """Raise `Refused` where a bundle or package is larger than the destination takes."""
+def package_of(wanted: Wanted) -> Path:
+    """Where the package is, or the one that was made of the bundle. Raises `UsageError` where none was."""
+    if not wanted.source.is_dir():
+        return wanted.source
+    path = _place(wanted, open_bundle(wanted.source))
+    if not path.exists():
+        raise UsageError(f"no package was made of {wanted.source} yet: there is none at {path}")
+    return path
+
+
+def require_possible(wanted: Wanted, chosen: Chosen, desk: Desk) -> None:
+    """Raise `Refused` before a bundle is packed in vain: for its size, for a policy that is against it, for no answer.
+
+    Raises `UsageError` where nobody is named who could open the package.
+    """
+    most, whose = largest(wanted.destination, desk.policy)
+    require_fits(chosen.manifest.records, most, whose)
+    container = _container(wanted)
+    keys = wanted.keys
+    if container == DIAG:
+        keys = (read_certificate(wanted.destination.certificate).sha256,)
+    decide.require_worth_packing(
+        foreseen(chosen, str(wanted.source), container, keys), wanted.destination, desk
+    )
+
+
+def largest(destination: Destination, policy: Policy) -> tuple[int | None, str]:
+    """Most bytes of a package that may go there, None for any number; and who says so."""
+    limits = [(destination.largest, destination.name), (policy.largest, str(POLICY))]
+    return min(
+        ((most, whose) for most, whose in limits if most is not None), default=(None, destination.name)
+    )
+
+
+def require_room(wanted: Wanted, policy: Policy) -> None:
+    """Raise `Refused` where a bundle or package is larger than what may go to the destination."""
+    most, whose = largest(wanted.destination, policy)
     if wanted.source.is_dir():
-        records = choose(open_bundle(wanted.source)).manifest.records
-        require_fits(records, wanted.destination.largest, wanted.destination.name)
+        require_fits(choose(open_bundle(wanted.source), wanted.without).manifest.records, most, whose)
         return
-    size, most = wanted.source.stat().st_size, wanted.destination.largest
+    size = wanted.source.stat().st_size
     if most is not None and size > most:
-        raise Refused(f"{wanted.source} has {size} bytes, and {wanted.destination.name} takes {most}")
+        raise Refused(
+            f"{wanted.source} has {human_size(size)}, and {whose} takes {human_size(most)}",
+            hint="name the bundle instead: what is largest in it is told, and can be left out (--without)",
+        )
 
 
 def _place(wanted: Wanted, opened: Opened) -> Path:

@@ -80,10 +80,7 @@ def ask(package: Package, destination: Destination, desk: Desk) -> Consent:
     if earlier is not None:
         return earlier
     if desk.person is None:
-        raise Refused(
-            f"nobody is at a terminal to answer for {package.name}, and {why_not}",
-            hint=f"a person answers once, at a terminal: clinic consent give {package.name} --to {destination.name}",
-        )
+        raise _nobody(package, destination, why_not)
     if why_not != _NEVER:
         desk.person.show(f"You are asked anew: {why_not}.\n")
     return give(package, destination, desk)
@@ -92,16 +89,12 @@ def ask(package: Package, destination: Destination, desk: Desk) -> Consent:
 def give(package: Package, destination: Destination, desk: Desk) -> Consent:
     """Ask the person at the desk, whatever was answered before. Raises as `ask` does."""
     require_possible(package, destination, desk)
-    if desk.person is None:
-        raise Refused(
-            "a yes is given at a terminal, and there is none",
-            hint="no option, configuration or variable says yes; run it where you can type",
-        )
+    person = require_person(desk)
     question = _question(package, destination, desk, desk.language)
     asked = desk.clock()
-    desk.person.show(text := draw(question))
+    person.show(text := draw(question))
     try:
-        typed = desk.person.answer(prompt(question))
+        typed = person.answer(prompt(question))
     except KeyboardInterrupt as stopped:
         receipt = _record(question, desk, text, asked, "stopped")
         raise Interrupted(
@@ -118,12 +111,54 @@ def give(package: Package, destination: Destination, desk: Desk) -> Consent:
     )
 
 
+def require_person(desk: Desk) -> Person:
+    """Who can say yes. Raises `Refused` where there is no terminal."""
+    if desk.person is None:
+        raise Refused(
+            "a yes is given at a terminal, and there is none",
+            hint="no option, configuration or variable says yes; run it where you can type",
+        )
+    return desk.person
+
+
+def require_worth_packing(foreseen: Package, destination: Destination, desk: Desk) -> None:
+    """Raise `Refused` before a package is made in vain: the policy or a certificate is against it, nobody can answer.
+
+    `foreseen` is what the package will be; its name is that of the bundle, its digest is not known yet.
+    """
+    desk.policy.require(foreseen, destination)
+    _require_certificate(foreseen, destination, desk)
+    if desk.person is None and not _said_yes(foreseen.bundle, destination, desk):
+        raise _nobody(foreseen, destination, _NEVER)
+
+
+def _said_yes(bundle: str, destination: Destination, desk: Desk) -> bool:
+    """Whether somebody allowed any package of the bundle to go there; which one, and until when, is looked at later."""
+    records = (one.event.record for one in desk.receipts.entries())
+    return any(
+        record is not None and record.answer == "yes"
+        and (record.disclosed.bundle, record.parties.destination) == (bundle, destination.address)
+        for record in records
+    )  # fmt: skip
+
+
+def _nobody(package: Package, destination: Destination, why_not: str) -> Refused:
+    return Refused(
+        f"nobody is at a terminal to answer for {package.name}, and {why_not}",
+        hint=f"a person answers once, at a terminal: clinic consent give {package.name} --to {destination.name}",
+    )
+
+
 def require_possible(package: Package, destination: Destination, desk: Desk) -> None:
     """Raise `Refused` for what no answer could allow: the policy, the destination's limits, a certificate."""
     if not (_DIGEST.fullmatch(package.bundle) and _DIGEST.fullmatch(package.sha256)):
         raise BadBundle(f"what is said of {package.name} names no bundle id or no digest")
     desk.policy.require(package, destination)
     require_fits(package, destination)
+    _require_certificate(package, destination, desk)
+
+
+def _require_certificate(package: Package, destination: Destination, desk: Desk) -> None:
     certificate = certificate_of(destination)
     used = certificate is not None and certificate.sha256 in package.recipients
     if desk.valid_certificate and used and certificate and certificate.expires < desk.clock():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,11 +52,13 @@ class Policy:
 
     def require(self, package: Package, destination: Destination) -> None:
         """Raise `Refused`, naming every rule that is against it, unless `package` may go to `destination`."""
+        held = sorted({kept.category for kept in package.kept if kept.files} & set(self.never))
         against = [*self._about_destination(destination), *self._about_package(package)]
-        if against:
-            raise Refused(
-                f"{PATH} does not allow this: {'; '.join(against)}", hint="ask whoever wrote that policy"
-            )
+        _refuse([*against, *(f"it holds {category}" for category in held)], held)
+
+    def require_destination(self, destination: Destination) -> None:
+        """Raise `Refused` unless packages may go to `destination`: before one is made, or anything is connected to."""
+        _refuse(self._about_destination(destination), ())
 
     def require_plug_in(self, name: str) -> None:
         """Raise `Refused` unless the third party's collector `name` may run."""
@@ -80,11 +83,19 @@ class Policy:
         found += [f"it is encrypted to {key}" for key in foreign]
         if _rank(package.privacy) < _rank(self.privacy):
             found.append(f"its privacy level is {package.privacy}, and at least {self.privacy} is demanded")
-        held = sorted({kept.category for kept in package.kept if kept.files} & set(self.never))
-        found += [f"it holds {category}" for category in held]
         if self.largest is not None and package.size > self.largest:
             found.append(f"it has {human_size(package.size)}, more than {human_size(self.largest)}")
         return found
+
+
+def _refuse(against: Sequence[str], held: Sequence[str]) -> None:
+    """Raise `Refused` where a rule is `against` it; the categories that are `held` can be left out."""
+    if not against:
+        return
+    hint = "ask whoever wrote that policy"
+    if held:
+        hint = f"leave it out of the bundle: {' '.join(f'--without {one}' for one in held)}; or {hint}"
+    raise Refused(f"{PATH} does not allow this: {'; '.join(against)}", hint=hint)
 
 
 def _rank(level: str) -> int:

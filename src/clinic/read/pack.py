@@ -162,17 +162,27 @@ class _Job:
         self._progress.ended(file.path, "ok")
 
     def _package(self, name: str, sha256: str, size: int, kept: tuple[Kept, ...], lost: str) -> Package:
-        manifest = self._chosen.manifest
-        run, cluster = manifest.run, manifest.run.cluster
-        return Package(
-            bundle=self._chosen.id, name=name, sha256=sha256, size=size,
-            container=DIAG if self._certificate else AGE if self._keys else PLAIN,
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            complete=manifest.complete, cluster=cluster.name, cluster_id=cluster.id, version=cluster.version,
-            start=run.window.start, end=run.window.end, case=run.case, recipients=self._keys, kept=kept,
-            missing=(*_missing(manifest), *([lost] if lost else [])), redaction=manifest.redaction,
-            privacy=str(run.options.get("privacy", "none")),
-        )  # fmt: skip
+        container = DIAG if self._certificate else AGE if self._keys else PLAIN
+        facts = foreseen(self._chosen, name, container, self._keys)
+        missing = (*facts.missing, *([lost] if lost else []))
+        return replace(facts, sha256=sha256, size=size, kept=kept, missing=missing)
+
+
+def foreseen(chosen: Chosen, name: str, container: str, keys: tuple[str, ...]) -> Package:
+    """What can be said of a package before it is made: all but its digest and size.
+
+    A `.diag` holds what diag knows of it; which that is shows when it is made, and is left away here.
+    """
+    manifest = chosen.manifest
+    run, cluster = manifest.run, manifest.run.cluster
+    return Package(
+        bundle=chosen.id, name=name, sha256="", size=0, container=container,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        complete=manifest.complete, cluster=cluster.name, cluster_id=cluster.id, version=cluster.version,
+        start=run.window.start, end=run.window.end, case=run.case, recipients=keys,
+        kept=() if container == DIAG else tuple(_kept(chosen)), missing=tuple(_missing(manifest)),
+        redaction=manifest.redaction, privacy=str(run.options.get("privacy", "none")),
+    )  # fmt: skip
 
 
 def _moment(manifest: Manifest) -> int:

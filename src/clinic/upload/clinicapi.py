@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from clinic.client.refusal import said
 from clinic.errors import BadBundle, ItemError, Refused
 from clinic.secret import Secret
@@ -73,6 +75,8 @@ class _Sending:
     def run(self) -> Sent:
         """All of it, to the server's last word."""
         self._flow.begin(self._layout.length)
+        if self._layout.metadata and not self._memory.kept.upload:
+            self._require_let_in()
         while True:
             here = self._announce()
             while not here.complete and here.offset < self._layout.length:
@@ -81,6 +85,16 @@ class _Sending:
             sent = self._finish()
             if sent is not None:
                 return sent
+
+    def _require_let_in(self) -> None:
+        """Try the token before an announcement that carries the beginning of the package, as that of a `.diag` does.
+
+        Only a refusal counts: what else a server says to an upload that it does not know is no matter.
+        """
+        with suppress(ItemError):
+            reply = self._calls.probe(name_of("check", ""))
+            if reply.status in (401, 403):
+                raise refusal(reply)
 
     def _announce(self) -> Place:
         cut = self._layout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,17 +51,16 @@ class Keys:
             )
         self._access, self._secret, self._session = access, Secret(secret), session
         self._region = region or "us-east-1"
-
-    def sign(self, url: str, call: Call, headers: Mapping[str, str]) -> tuple[str, Headers]:
-        try:
-            from botocore.auth import S3SigV4Auth
-            from botocore.awsrequest import AWSRequest
-            from botocore.credentials import Credentials
-        except ModuleNotFoundError as error:
+        if importlib.util.find_spec("botocore") is None:
             raise UsageError(
                 "writing to an S3 store needs botocore, which is not installed",
                 hint="install it: pip install botocore; or ask for presigned URLs",
-            ) from error
+            )
+
+    def sign(self, url: str, call: Call, headers: Mapping[str, str]) -> tuple[str, Headers]:
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
 
         class Auth(S3SigV4Auth):
             """The body is not at hand: its digest is known already."""
