@@ -49,9 +49,10 @@ def test_a_file_that_is_swapped_for_a_link_after_the_check_is_not_followed(
     sealed: Seal, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_bytes(b"Debian\n")
-    bundle = Bundle.open(sealed({"h1/os.txt": b"Debian\n"}).path)
-    (bundle.root / "h1/os.txt").unlink()
-    (bundle.root / "h1/os.txt").symlink_to(tmp_path / "secret")
+    root = sealed({"h1/os.txt": b"Debian\n"}).path
+    bundle = Bundle.open(root)
+    (root / "h1/os.txt").unlink()
+    (root / "h1/os.txt").symlink_to(tmp_path / "secret")
     with pytest.raises(BadBundle, match="can't be read"):
         bundle.member("h1/os.txt")
 
@@ -59,20 +60,22 @@ def test_a_file_that_is_swapped_for_a_link_after_the_check_is_not_followed(
 def test_a_folder_that_is_swapped_for_a_link_after_the_check_is_not_followed(
     sealed: Seal, tmp_path: Path
 ) -> None:
-    bundle = Bundle.open(sealed({"h1/os.txt": b"Debian\n"}).path)
-    (bundle.root / "h1").rename(tmp_path / "h1")
-    (bundle.root / "h1").symlink_to(tmp_path / "h1")
+    root = sealed({"h1/os.txt": b"Debian\n"}).path
+    bundle = Bundle.open(root)
+    (root / "h1").rename(tmp_path / "h1")
+    (root / "h1").symlink_to(tmp_path / "h1")
     with pytest.raises(BadBundle, match="can't be read"):
         bundle.member("h1/os.txt")
 
 
 def test_a_file_that_shrinks_or_grows_after_the_check_is_told(sealed: Seal) -> None:
-    bundle = Bundle.open(sealed({"h1/os.txt": b"Debian\n"}).path)
+    root = sealed({"h1/os.txt": b"Debian\n"}).path
+    bundle = Bundle.open(root)
     for data, message in (
         (b"Deb", "ends after 3 of 7 bytes"),
         (b"Debian 12\n", "holds more than the 7 bytes"),
     ):
-        (bundle.root / "h1/os.txt").write_bytes(data)
+        (root / "h1/os.txt").write_bytes(data)
         with bundle.member("h1/os.txt") as stream, pytest.raises(BadBundle, match=message):
             stream.read()
 

@@ -44,8 +44,14 @@ def opened(bundle: Bundle, path: str = "h1/tidb.log") -> Stretches:
     return found
 
 
+def directory(bundle: Bundle) -> Path:
+    """Where it is."""
+    assert isinstance(bundle.root, Path)
+    return bundle.root
+
+
 def test_a_large_file_is_frames_and_a_table_that_zstd_reads(bundle: Bundle, zstd: str) -> None:
-    stored = bundle.root / "h1/tidb.log.zst"
+    stored = directory(bundle) / "h1/tidb.log.zst"
     listed = subprocess.run([zstd, "-l", stored], capture_output=True, check=True, text=True).stdout
     assert listed.splitlines()[1].split()[:2] == [
         str(-(-len(LOG) // FRAME) + 1),
@@ -69,7 +75,7 @@ def test_any_stretch_is_there(bundle: Bundle) -> None:
 
 
 def test_only_the_frames_of_a_stretch_are_read(bundle: Bundle) -> None:
-    stored = bundle.root / "h1/tidb.log.zst"
+    stored = directory(bundle) / "h1/tidb.log.zst"
     data = bytearray(stored.read_bytes())
     data[40:80] = bytes(40)
     stored.write_bytes(data)
@@ -99,7 +105,7 @@ def test_a_frame_that_holds_less_than_its_table_says_is_refused(tmp_path: Path) 
 
 
 def test_a_file_of_another_size_is_refused(bundle: Bundle) -> None:
-    with (bundle.root / "h1/os.txt").open("ab") as file:
+    with (directory(bundle) / "h1/os.txt").open("ab") as file:
         file.write(b"x")
     with pytest.raises(BadBundle, match="has 8 bytes and not 7"):
         bundle.stretches("h1/os.txt")

@@ -28,6 +28,7 @@ def test_a_bundle_goes_as_diag_with_its_header_apart(
     (home / "clinic" / "destinations.yaml").write_text(
         f"destinations:\n  theirs:\n    endpoint: {receiving.url}\n    container: diag\n    certificate: |\n{lines}"
     )
+    assert isinstance(opened.root, Path)
     typed = ["upload", opened.root.name, "--to", "theirs", "--lang", "en"]
     answer = (b"Bundle id: ", opened.id[:8].encode() + b"\n")
     code, shown = type_at_terminal(opened.root.parent, typed, answer, env={"CLINIC_TOKEN": "any"})

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -333,14 +334,18 @@ class TestEncrypted:
         assert "KEY-1ABC" not in told.value.message + str(told.value.__cause__)
 
 
-def test_a_reader_opens_a_package_in_a_private_place_that_is_gone_afterwards(
-    root: Path, tmp_path: Path
+def test_what_a_reader_unpacks_of_a_package_never_has_a_name(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pack(open_bundle(root), tmp_path / "p.tar.zst")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
     with opening(tmp_path / "p.tar.zst") as opened:
-        place = opened.root
-        assert opened.name == str(tmp_path / "p.tar.zst")
-        assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
-        with opened.member(opened.files()[0].path) as stream:
-            assert stream.read()
-    assert not place.parent.exists()
+        assert (opened.name, opened.package) == (str(tmp_path / "p.tar.zst"), tmp_path / "p.tar.zst")
+        for file in opened.files():
+            with opened.member(file.path) as stream, open_bundle(root).member(file.path) as theirs:
+                assert stream.read() == theirs.read()
+        assert list((tmp_path / "scratch").iterdir()) == []
+        held = opened.held
+    with pytest.raises(ValueError, match="closed file"):
+        held.member(opened.files()[0].path)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import zstandard
 
 from clinic.bundle.record import FileEntry
+from clinic.bundle.spool import Root, Spool
 from clinic.errors import BadBundle
 from clinic.formats.seekable import Frames, frames
 
@@ -28,11 +29,13 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
-def open_stored(root: Path, path: str) -> BinaryIO:
+def open_stored(root: Root, path: str) -> BinaryIO:
     """The stored bytes of the regular file `path` below `root`. No link is followed below `root`.
 
     Raises `BadBundle` where there is no such file. `path` must be confined.
     """
+    if isinstance(root, Spool):
+        return root.open(path)
     try:
         number = _open_steps(root, path.split("/"))
     except OSError as error:
@@ -60,7 +63,7 @@ def _open_steps(root: Path, parts: list[str]) -> int:
         os.close(folder)
 
 
-def open_plain(root: Path, file: FileEntry) -> BinaryIO:
+def open_plain(root: Root, file: FileEntry) -> BinaryIO:
     """The plain bytes of `file` below `root`, in constant memory.
 
     Reading raises `BadBundle` where they are not exactly as many as `file` says, before giving one too many.
@@ -78,14 +81,14 @@ def plain(stored: BinaryIO, file: FileEntry) -> BinaryIO:
     return io.BufferedReader(_Exactly(cast("BinaryIO", frames), file))
 
 
-def open_stretches(root: Path, file: FileEntry) -> Stretches | None:
+def open_stretches(root: Root, file: FileEntry) -> Stretches | None:
     """Any stretch of the plain bytes of `file` below `root`; None where it can only be read from its beginning.
 
     Raises `BadBundle` where it is not as large as `file` says.
     """
     stored = open_stored(root, file.path)
     try:
-        size = os.fstat(stored.fileno()).st_size
+        size = stored.seek(0, os.SEEK_END)
         if size != file.stored or (not file.compressed and size != file.plain):
             raise BadBundle(f"{file.path!r} has {size:,} bytes and not {file.stored:,}")
         found = Stretches(stored, file)

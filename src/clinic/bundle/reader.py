@@ -12,6 +12,7 @@ from clinic.bundle.manifest import Manifest
 from clinic.bundle.member import Stretches, open_plain, open_stretches
 from clinic.bundle.names import JOURNAL, is_confined
 from clinic.bundle.record import Entry, FileEntry, Record
+from clinic.bundle.spool import Root
 from clinic.bundle.structure import examine, read_whole
 from clinic.errors import BadBundle, UsageError
 
@@ -22,8 +23,8 @@ class Bundle:
     That the files' contents have their digests is what `clinic.bundle.verify` finds out.
     """
 
-    root: Path
-    """Its directory."""
+    root: Root
+    """Its directory, or the spool of the package that it is in."""
 
     manifest: Manifest
     """What it says of itself."""
@@ -31,8 +32,8 @@ class Bundle:
     id: str
     """SHA-256 of the manifest, hexadecimal."""
 
-    def __init__(self, root: Path) -> None:
-        """Check the directory `root`. Raises `BadBundle` that names every defect."""
+    def __init__(self, root: Root) -> None:
+        """Check what is in `root`. Raises `BadBundle` that names every defect."""
         found = examine(root)
         if found.manifest is None or found.defects:
             raise refusal(root, found.defects)
@@ -140,7 +141,7 @@ def _named(files: Mapping[str, FileEntry], path: str) -> FileEntry:
     return files[path]
 
 
-def refusal(root: Path, defects: tuple[str, ...]) -> BadBundle:
+def refusal(root: Root, defects: tuple[str, ...]) -> BadBundle:
     """The error that names every one of `defects`, a line each."""
     if len(defects) == 1:
         return BadBundle(f"{root}: {defects[0]}")

@@ -15,6 +15,7 @@ from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.member import open_stored
 from clinic.bundle.names import FIXED, JOURNAL, MANIFEST, PAGES, SUMS, UNLISTED, fold, is_confined
 from clinic.bundle.record import FileEntry
+from clinic.bundle.spool import Root, Spool
 from clinic.errors import BadBundle
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -38,12 +39,13 @@ class Structure:
     """The listed files that are there in their size; whether their contents are right was not looked at."""
 
 
-def examine(root: Path) -> Structure:
-    """Compare the manifest, `SHA256SUMS` and the directory's listing with each other.
+def examine(root: Root) -> Structure:
+    """Compare the manifest, `SHA256SUMS` and the directory's listing, or that of the spool, with each other.
 
     Raises `BadBundle` where `root` is no sealed bundle at all.
     """
-    _require_sealed(root)
+    if not isinstance(root, Spool):
+        _require_sealed(root)
     defects: list[str] = []
     try:
         raw = read_whole(root, MANIFEST)
@@ -75,7 +77,7 @@ def _require_sealed(root: Path) -> None:
         )
 
 
-def read_whole(root: Path, name: str, *, limit: int = LARGEST) -> bytes:
+def read_whole(root: Root, name: str, *, limit: int = LARGEST) -> bytes:
     """The bytes of one of the fixed files. Raises `BadBundle` when it is not there, or absurdly large."""
     with open_stored(root, name) as stream:
         data = stream.read(limit + 1)
@@ -84,7 +86,7 @@ def read_whole(root: Path, name: str, *, limit: int = LARGEST) -> bytes:
     return data
 
 
-def _read_sums(root: Path, defects: list[str]) -> Iterator[tuple[str, str]]:
+def _read_sums(root: Root, defects: list[str]) -> Iterator[tuple[str, str]]:
     """Path and digest of each line."""
     try:
         lines = read_whole(root, SUMS).decode("utf-8", "backslashreplace").split("\n")
@@ -157,25 +159,32 @@ def _compare_sums(manifest: Manifest, sums: dict[str, str]) -> Iterator[str]:
         yield f"{SUMS} lists {path!r}, which {MANIFEST} does not"
 
 
-def _compare_disk(root: Path, listed: dict[str, FileEntry | None], sound: list[FileEntry]) -> Iterator[str]:
+def _compare_disk(root: Root, listed: dict[str, FileEntry | None], sound: list[FileEntry]) -> Iterator[str]:
     missing = set(listed)
     folders = {path[:at] for path in listed for at, char in enumerate(path) if char == "/"}
-    for path, status in walk(root):
+    for path, mode, size in _there(root):
         missing.discard(path)
-        if stat.S_ISDIR(status.st_mode):
+        if stat.S_ISDIR(mode):
             if path not in folders:
                 yield f"the folder {path!r} is not in {MANIFEST}"
-        elif not stat.S_ISREG(status.st_mode):
-            yield f"{path!r} is {_kind(status.st_mode)}, and only plain files may be in a bundle"
+        elif not stat.S_ISREG(mode):
+            yield f"{path!r} is {_kind(mode)}, and only plain files may be in a bundle"
         elif path not in listed:
             if path not in UNLISTED:
                 yield f"{path!r} is not in {MANIFEST}"
         elif (file := listed[path]) is not None:
-            if status.st_size == file.stored:
+            if size == file.stored:
                 sound.append(file)
             else:
-                yield f"{path!r} has {status.st_size:,} bytes instead of {file.stored:,}"
+                yield f"{path!r} has {size:,} bytes instead of {file.stored:,}"
     yield from (f"{path!r} is missing" for path in listed if path in missing)
+
+
+def _there(root: Root) -> Iterator[tuple[str, int, int]]:
+    """Every path with its mode and size."""
+    if isinstance(root, Spool):
+        return ((path, stat.S_IFREG, size) for path, size in root.sizes())
+    return ((path, status.st_mode, status.st_size) for path, status in walk(root))
 
 
 def _kind(mode: int) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from clinic.bundle.member import open_plain, open_stored
 from clinic.bundle.reader import Bundle, refusal
 from clinic.bundle.record import FileEntry
+from clinic.bundle.spool import Root
 from clinic.bundle.structure import examine
 from clinic.errors import BadBundle
 from clinic.progress import Progress
 from clinic.units import MIB
 
 
-def defects(root: Path, progress: Progress | None = None) -> tuple[str, ...]:
+def defects(root: Root, progress: Progress | None = None) -> tuple[str, ...]:
     """Everything that is wrong with the bundle in `root`, a line each; empty when it is whole.
 
     Raises `BadBundle` where `root` is no sealed bundle at all.
@@ -35,7 +35,7 @@ def verify(bundle: Bundle, progress: Progress | None = None) -> None:
 
 
 def content_defects(
-    root: Path, files: Iterable[FileEntry], progress: Progress | None = None
+    root: Root, files: Iterable[FileEntry], progress: Progress | None = None
 ) -> Iterator[str]:
     """What is wrong with the contents of `files` below `root`, a line for each that is not as it should be."""
     listed = list(files)
@@ -50,7 +50,7 @@ def content_defects(
     told.end()
 
 
-def _content_defect(root: Path, file: FileEntry, progress: Progress) -> str:
+def _content_defect(root: Root, file: FileEntry, progress: Progress) -> str:
     try:
         if _digest(root, file, progress) != file.sha256:
             return f"{file.path!r} is not the file that was sealed: its digest differs"
@@ -63,7 +63,7 @@ def _content_defect(root: Path, file: FileEntry, progress: Progress) -> str:
     return ""
 
 
-def _digest(root: Path, file: FileEntry, progress: Progress) -> str:
+def _digest(root: Root, file: FileEntry, progress: Progress) -> str:
     digest = hashlib.sha256()
     with open_stored(root, file.path) as stream:
         while data := stream.read(MIB):
@@ -72,7 +72,7 @@ def _digest(root: Path, file: FileEntry, progress: Progress) -> str:
     return digest.hexdigest()
 
 
-def _expand(root: Path, file: FileEntry) -> None:
+def _expand(root: Root, file: FileEntry) -> None:
     with open_plain(root, file) as stream:
         while stream.read(MIB):
             pass

@@ -14,7 +14,7 @@ from clinic.read.open import Opened, opening
 
 identity_option = click.option(
     "--identity", "identities", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-    help="Opens an encrypted package. A package is unpacked into a temporary directory (TMPDIR), gone at the end.",
+    help="Opens an encrypted package. A package is unpacked into a nameless file on the disk of TMPDIR.",
 )  # fmt: skip
 """What opens an encrypted package."""
 
@@ -22,7 +22,7 @@ identity_option = click.option(
 def read_bundle(path: Path, identities: Sequence[Path] = ()) -> Opened:
     """The bundle or package at `path`, open until the command ends.
 
-    A package is unpacked into a private directory, which also goes when the command is told to end.
+    A package is unpacked into a file without a name, of which nothing stays however the command ends.
     """
     return click.get_current_context().with_resource(_reading(path, identities))
 

@@ -43,12 +43,13 @@ def command(bundle: Path, identities: tuple[Path, ...], key: Path | None, as_jso
     if not is_package(bundle):
         return _verify(bundle, bundle, as_json)
     try:
-        return _verify(read_bundle(bundle, identities).root, bundle, as_json)
+        opened = read_bundle(bundle, identities)  # every byte is held against the manifest on the way
     except BadBundle as error:
         if not as_json:
             raise
-        print_json(_as_json(bundle, bundle, (error.message,)))
+        print_json(_as_json(None, bundle, True, (error.message,)))
         return error.exit_code
+    return _good(opened, bundle, as_json)
 
 
 def _verify(root: Path, named: Path, as_json: bool) -> int:
@@ -56,14 +57,21 @@ def _verify(root: Path, named: Path, as_json: bool) -> int:
     unsealed = is_unsealed(root)
     with Bars() as bars:
         found = _unsealed_defects(root, bars) if unsealed else defects(root, bars)
-    if as_json:
-        print_json(_as_json(root, named, found))
-        return BadBundle.exit_code if found or unsealed else 0
+    if found and as_json:
+        print_json(_as_json(None, named, not unsealed, found))
+        return BadBundle.exit_code
     for defect in found:
         say(defect, colour="red")
     if found:
         raise BadBundle(f"{named}: {plural(len(found), 'defect')}")
-    opened = open_bundle(root)
+    return _good(open_bundle(root), named, as_json)
+
+
+def _good(opened: Opened, named: Path, as_json: bool) -> int:
+    """Say that nothing is wrong with what was named so."""
+    if as_json:
+        print_json(_as_json(opened, named, opened.sealed, ()))
+        return 0 if opened.sealed else BadBundle.exit_code
     checked = _checked(opened)
     if not opened.sealed:
         raise BadBundle(
@@ -93,14 +101,13 @@ def _checked(opened: Opened) -> str:
     return f"{plural(len(files), 'file')}, {human_size(stored)} on disk, {human_size(held)} once decompressed"
 
 
-def _as_json(root: Path, named: Path, found: tuple[str, ...]) -> dict[str, Any]:
+def _as_json(opened: Opened | None, named: Path, sealed: bool, found: tuple[str, ...]) -> dict[str, Any]:
     """`good` says it all; `id`, `complete`, `files`, `stored` and `plain` are null where there are defects."""
-    opened = open_bundle(root) if not found else None
     files = _files(opened) if opened is not None else ()
     return {
         "bundle": str(named),
         "good": opened is not None and opened.sealed,
-        "sealed": not is_unsealed(root),
+        "sealed": sealed,
         "id": opened.id or None if opened is not None else None,
         "complete": opened.complete if opened is not None else None,
         "files": len(files) if opened is not None else None,

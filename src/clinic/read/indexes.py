@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import zstandard
 
@@ -12,6 +11,7 @@ from clinic.bundle.manifest import Run
 from clinic.bundle.member import LARGEST_WINDOW, open_stored
 from clinic.bundle.names import COMPRESSED
 from clinic.bundle.record import Record
+from clinic.bundle.spool import Root
 from clinic.errors import BadBundle
 from clinic.formats.logindex import LogIndex
 from clinic.read.fact import LARGEST, Fact
@@ -30,7 +30,7 @@ _PANIC = 3
 """How loud an error is that speaks of a panic: TiDB recovers from some, and logs them as errors."""
 
 
-def index_beside(root: Path, name: str) -> LogIndex | None:
+def index_beside(root: Root, name: str) -> LogIndex | None:
     """The index of the log called `name` in the directory of a bundle that may still be made; None without one."""
     for ending in ("", COMPRESSED):
         try:
@@ -49,7 +49,7 @@ def _unpacked(data: bytes) -> bytes:
     return reader.read(LARGEST)
 
 
-def loudest(root: Path, run: Run, records: Sequence[Record]) -> Iterator[Fact]:
+def loudest(root: Root, run: Run, records: Sequence[Record]) -> Iterator[Fact]:
     """The gravest messages that the logs of each component said most often."""
     components = {one.id: one.component for one in run.cluster.instances}
     said: Counter[tuple[str, str, str]] = Counter()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from clinic.bundle.manifest import Run
 from clinic.bundle.member import open_plain
 from clinic.bundle.record import FileEntry, Record
+from clinic.bundle.spool import Root
 from clinic.errors import BadBundle, ItemError
 from clinic.guard import guarded
 from clinic.read import hosts, kernel, signs
@@ -72,7 +72,7 @@ PARSERS: Mapping[str, tuple[tuple[str, Parser], ...]] = {
 """What reads an item, by its id: the name of the file, for a folder, and the parser."""
 
 
-def reading(root: Path) -> Read:
+def reading(root: Root) -> Read:
     """Reads files below `root`, sealed or not: at most 4 MiB of each."""
 
     def read(file: FileEntry) -> bytes | None:
@@ -85,7 +85,7 @@ def reading(root: Path) -> Read:
     return read
 
 
-def find(run: Run, records: Iterable[Record], read: Read, root: Path | None = None) -> Findings:
+def find(run: Run, records: Iterable[Record], read: Read, root: Root | None = None) -> Findings:
     """What the files of `records` tell; with `root`, where they are, also the indexes of logs beside them.
 
     Never fails: what is not there, or can't be understood, says nothing.
@@ -113,7 +113,7 @@ def find(run: Run, records: Iterable[Record], read: Read, root: Path | None = No
     return Findings(tuple(ordered), found, journals)
 
 
-def _said(run: Run, records: Sequence[Record], root: Path | None) -> list[Fact]:
+def _said(run: Run, records: Sequence[Record], root: Root | None) -> list[Fact]:
     nothing: list[Fact] = []
     return _guarded(lambda: list(loudest(root, run, records)), nothing) if root is not None else nothing
 

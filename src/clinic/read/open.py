@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from clinic.bundle.member import Stretches
 from clinic.bundle.names import JOURNAL, MANIFEST, is_confined
 from clinic.bundle.reader import Bundle, Unsealed
 from clinic.bundle.record import Entry, FileEntry, Record
+from clinic.bundle.spool import Root
 from clinic.errors import BadBundle, Refused
 from clinic.outcome import Reason, Status
 from clinic.progress import Progress
@@ -49,11 +49,11 @@ class Opened:
     """How many credentials were masked on the way to the disk."""
 
     package: Path | None = None
-    """The package that it was unpacked from, for as long as it is open; None for a directory."""
+    """The package that it is in; None for a directory."""
 
     @property
-    def root(self) -> Path:
-        """Its directory."""
+    def root(self) -> Root:
+        """Its directory, or the spool of the package that it is in."""
         return self.held.root
 
     @property
@@ -125,7 +125,7 @@ def is_package(path: Path) -> bool:
 def opening(
     path: Path, identities: Sequence[Path] = (), progress: Progress | None = None
 ) -> Generator[Opened]:
-    """The bundle or package at `path`. A package is unpacked into a private temporary directory, gone at the end.
+    """The bundle or package at `path`. A package is unpacked into a spool, of which nothing stays.
 
     `identities` are files of those that open an encrypted one. Raises as `open_bundle` and `unpack` do.
     """
@@ -133,12 +133,10 @@ def opening(
         yield open_bundle(path)
         return
     from clinic.read.unpack import (
-        unpack,  # a directory is read on any system, a package where paths can be held open
+        spooled,  # a directory is read on any system, a package where paths can be held open
     )
 
-    with tempfile.TemporaryDirectory(prefix="clinic-") as place:
-        inner = Path(place, path.name.partition(".")[0] or "bundle")
-        bundle = unpack(path, inner, identities=identities, progress=progress)
+    with spooled(path, identities=identities, progress=progress) as bundle:
         yield replace(_sealed(bundle), package=path)
 
 
@@ -159,7 +157,7 @@ def _unsealed(left: Unsealed) -> Opened:
     return Opened(left, left.header.run, records, parent=left.header.parent, masked=masked)
 
 
-def never_ended(entries: Iterable[Entry], begun: Container[str], root: Path) -> Iterator[Record]:
+def never_ended(entries: Iterable[Entry], begun: Container[str], root: Root) -> Iterator[Record]:
     """The records of planned items that have none; `begun` are the paths of those that were started."""
     for entry in entries:
         when = "while it was read" if entry.path in begun else "before it began"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from shlex import quote
 
 from clinic.bundle.manifest import Run
 from clinic.bundle.record import Entry, Record
+from clinic.bundle.spool import Root
 from clinic.formats.page import COLUMNS, bounded, cut, plain, shown, some, wrap
 from clinic.outcome import Status
 from clinic.read.ask import questions
@@ -36,7 +36,7 @@ Part = list[list[str]]
 
 
 def summarize(
-    root: Path,
+    root: Root,
     run: Run,
     records: Sequence[Record],
     *,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from clinic.bundle.folder import Folder
 from clinic.bundle.manifest import LARGEST, Manifest
 from clinic.bundle.names import MANIFEST, SUMS, fold, is_confined
 from clinic.bundle.packagefile import read_facts
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry
+from clinic.bundle.spool import Spool
 from clinic.bundle.structure import listed_files, sums
 from clinic.container import age, archive
 from clinic.container.ageheader import MAGIC
@@ -24,6 +25,9 @@ from clinic.units import MIB, human_size
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _HEAD = len(MAGIC)
+
+Put = Callable[[str, Iterable[bytes]], str]
+"""Writes a file and gives the SHA-256 of its bytes."""
 
 
 def default_directory(package: Path) -> Path:
@@ -45,8 +49,20 @@ def unpack(
     """
     told = progress or Progress()
     with opened_package(package, identities) as stream, new_directory(out) as folder:
-        _Unpacking(package, folder, told).run(archive.read(stream, str(package)))
+        _Unpacking(package, partial(write_file, folder), told).run(archive.read(stream, str(package)))
         return Bundle.open(out)
+
+
+@contextlib.contextmanager
+def spooled(
+    package: Path, *, identities: Sequence[Path] = (), progress: Progress | None = None
+) -> Generator[Bundle]:
+    """The bundle in `package` while this is open, held against its manifest as `unpack` does; nothing of it stays."""
+    told = progress or Progress()
+    with Spool(package) as spool:
+        with opened_package(package, identities) as stream:
+            _Unpacking(package, spool.put, told).run(archive.read(stream, str(package)))
+        yield Bundle(spool)
 
 
 @contextlib.contextmanager
@@ -89,9 +105,9 @@ def _recipients(package: Path) -> tuple[str, ...]:
 class _Unpacking:
     """One package on its way to the disk."""
 
-    def __init__(self, package: Path, folder: Folder, progress: Progress) -> None:
+    def __init__(self, package: Path, put: Put, progress: Progress) -> None:
         self._package = package
-        self._folder = folder
+        self._put = put
         self._progress = progress
         self._seen: set[str] = set()
         self._sums = b""
@@ -110,7 +126,7 @@ class _Unpacking:
                 f"{missing[0]!r} is missing" + (f", and {len(missing) - 1} more" if missing[1:] else "")
             )
         # The manifest is the seal: until it has its name nobody takes this for a bundle.
-        write_file(self._folder, MANIFEST, (raw,))
+        self._put(MANIFEST, (raw,))
 
     def _manifest(self, members: Iterator[archive.Found]) -> tuple[bytes, str]:
         """The manifest's bytes, and the folder in which everything is."""
@@ -134,7 +150,7 @@ class _Unpacking:
         if path == SUMS and not found.folder:
             if found.size != len(self._sums) or found.stream.read() != self._sums:
                 raise self._bad(f"its {SUMS} is not that of its {MANIFEST}")
-            write_file(self._folder, path, (self._sums,))
+            self._put(path, (self._sums,))
         elif found.folder or path not in listed:
             raise self._bad(f"{path!r} is not in {MANIFEST}")
         else:
@@ -144,7 +160,7 @@ class _Unpacking:
         if found.size != file.stored:
             raise self._bad(f"{file.path!r} has {found.size:,} bytes instead of {file.stored:,}")
         self._progress.started(file.path, file.path)
-        if write_file(self._folder, file.path, self._pieces(found.stream, file.path)) != file.sha256:
+        if self._put(file.path, self._pieces(found.stream, file.path)) != file.sha256:
             raise self._bad(f"{file.path!r} is not the file that was sealed: its digest differs")
         self._progress.ended(file.path, "ok")
 
