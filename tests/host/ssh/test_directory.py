@@ -26,8 +26,8 @@ from clinic.host.ssh.login import Login
 from clinic.host.ssh.meter import Bucket, HostMeter
 port, key, known, log, nap, user = sys.argv[1:]
 directory = make()
-login = Login("node", "127.0.0.1", user=user, port=port, key=key, key_only=True, options=("GlobalKnownHostsFile=/dev/null",),
-    known_hosts=(known,))
+options = ("GlobalKnownHostsFile=/dev/null",)
+login = Login("node", "127.0.0.1", user=user, port=port, key=key, key_only=True, options=options, known_hosts=(known,))
 host = SSHHost(login, lambda: directory, HostMeter(Bucket(None)))
 reader = host.open(log, Deadline(20))
 processes = [host.run(("sh", "-c", f"setsid sleep {nap} & exec sleep {nap}"), Deadline(20)) for _ in range(2)]

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Generator
 from pathlib import Path
 
-from tests.lab.machines.kinds import ACCOUNT, ACCOUNT_ID, ADDRESSES, BEHIND_JUMP, JUMP
+from tests.lab.machines.kinds import ACCOUNT, ADDRESSES, BEHIND_JUMP, JUMP, account_id
 from tests.lab.machines.network import ip, on_machine
 from tests.lab.program import tool
 from tests.lab.state import Lab, LabError, Server
@@ -119,13 +119,14 @@ class Machines:
 
     def written(self) -> set[Path]:
         """Every file that the account owns where it could write, on any machine: they share this one's disk."""
+        account = account_id(self.address(JUMP))
         own = [server.files["host_key"].parent / "home" for server in self._sshds.values()]
         return {
             path
             for top in (*WRITABLE, *own)
             for folder, _, names in os.walk(top)  # it passes over what vanishes meanwhile
             for path in (Path(folder), *(Path(folder, name) for name in names))
-            if _owner(path) == ACCOUNT_ID and FAKED not in path.name
+            if _owner(path) == account and FAKED not in path.name
         }
 
     def _machine(self, name: str) -> Server:

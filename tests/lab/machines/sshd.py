@@ -75,7 +75,7 @@ class MachineSshd(Program):
         allowed = (cluster_folder(spec) / "ssh/id_rsa.pub").read_text()
         (home / "authorized_keys").write_text(allowed)
         _copy(self.binary(), home / "sshd")
-        _accounts(home, busybox=self.machine == kinds.BUSYBOX)
+        _accounts(home, kinds.account_id(place.host), busybox=self.machine == kinds.BUSYBOX)
         _sudoers(home)
         config = home / "sshd_config"
         config.write_text(_configuration(home, place.host, self.machine))
@@ -109,9 +109,9 @@ def _copy(program: str, target: Path) -> None:
     subprocess.run([tool("cp"), program, str(target)], check=True, timeout=30)
 
 
-def _accounts(home: Path, *, busybox: bool) -> None:
+def _accounts(home: Path, number: int, *, busybox: bool) -> None:
     """The machine's own lists of accounts: this machine's, and one more."""
-    who, number = kinds.ACCOUNT, kinds.ACCOUNT_ID
+    who = kinds.ACCOUNT
     shell = "/bin/sh" if busybox else "/bin/bash"
     lines = {
         "passwd": f"{who}:x:{number}:{number}::{home}/home:{shell}",
