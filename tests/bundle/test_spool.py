@@ -7,6 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,14 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
     return tmp_path / "scratch"
+
+
+def in_pieces(stream: BinaryIO) -> bytes:
+    """All that is left in it."""
+    found = b""
+    while data := stream.read(997):
+        found += data
+    return found
 
 
 def test_files_are_what_was_put(scratch: Path) -> None:
@@ -57,6 +66,4 @@ def test_threads_do_not_disturb_each_other() -> None:
         for number, content in enumerate(contents):
             spool.put(str(number), (content,))
         streams = [spool.open(str(number)) for number in range(8)]
-        assert (
-            list(pool.map(lambda stream: b"".join(iter(lambda: stream.read(997), b"")), streams)) == contents
-        )
+        assert list(pool.map(in_pieces, streams)) == contents
