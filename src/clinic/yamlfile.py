@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import yaml
 
 from clinic.errors import UsageError
+from clinic.smallfile import read_small
 
 T = TypeVar("T")
 Where = tuple["str | int", ...]
@@ -117,14 +118,7 @@ def _name(where: Where) -> str:
 
 def load(path: Path) -> Document:
     """Read and parse `path`. Raises `UsageError` naming the line where it is no YAML."""
-    try:
-        text = path.read_bytes()[: LIMIT + 1]
-    except OSError as error:
-        raise UsageError(
-            f"can't read {path}: {error.strerror}", hint="check the name and its permissions"
-        ) from error
-    if len(text) > LIMIT:
-        raise UsageError(f"{path} is longer than {LIMIT} bytes", hint="that is no file of this kind")
+    text = read_small(path, LIMIT)
     try:
         _refuse_bombs(path, text)
         loader = yaml.SafeLoader(text)

@@ -111,17 +111,52 @@ def test_convert_and_unpack_give_the_same_tree(made: Path, clinic: Run, tmp_path
     assert same.returncode == 0
 
 
+FILES = {
+    "empty.pem": "\n",
+    "empty.toml": "[clinicservers.US]\ncert = ''\n",
+    "odd.toml": "clinicservers = 5\n",
+}
+"""Files without a certificate, by name."""
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--region", "EU"], "has no region 'EU'"),
-        (["--cert", "nowhere.pem"], "nowhere.pem can't be read"),
+        (["--cert", "nowhere.pem"], "can't read nowhere.pem"),
         (["--recipient", "age1x", "--region", "CN"], "encrypted to its certificate alone"),
+        (["--cert", "empty.pem"], "there is no certificate in empty.pem: it is empty"),
+        (["--cert", "empty.toml"], "there is no certificate in empty.toml, region US: it is empty"),
+        (["--cert", "odd.toml"], "clinicservers is no table"),
     ],
 )
 def test_what_gives_no_certificate_is_one_line(
     made: Path, clinic: Run, options: list[str], words: str
 ) -> None:
+    for name, text in FILES.items():
+        Path(name).write_text(text)
     code, _, err = clinic("pack", made / "bundle", "-o", "p.diag", *options)
     assert (code, words in err) == (2, True)
     assert not Path("p.diag").exists()
+
+
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [("diag", "takes .diag packages"), ("tar.zst.age", "nobody is named who can open one")],
+)
+def test_for_a_destination_without_its_key_nothing_is_made_in_clear(
+    made: Path, clinic: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, container: str, words: str
+) -> None:
+    config = tmp_path / "config"
+    config.mkdir(mode=0o700)
+    text = f"destinations:\n  theirs:\n    endpoint: https://in.example.com\n    container: {container}\n"
+    (config / "destinations.yaml").write_text(text)
+    monkeypatch.setenv("CLINIC_HOME", str(config))
+    code, _, err = clinic("pack", made / "bundle", "--to", "theirs", "-o", "p")
+    assert (code, words in err, Path("p").exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize("name", ["p.diag", "p.tar.zst.age"])
+def test_no_package_in_clear_is_called_as_an_encrypted_one(made: Path, clinic: Run, name: str) -> None:
+    code, _, err = clinic("pack", made / "bundle", "-o", name)
+    assert (code, "and is tar.zst" in err, Path(name).exists()) == (2, True, False)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from clinic.cli.output import say
-from clinic.errors import UsageError
+from clinic.newfile import NewFile
 from clinic.read.keyfile import exported, take_in
 from clinic.read.privatemap import PrivateMap
-from clinic.units import plural
+from clinic.smallfile import read_small
+from clinic.units import MIB, plural
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+LARGEST = 256 * MIB
+"""Bytes of the longest file that is taken in: some two million names."""
 
 
 @click.group("keys")
@@ -48,11 +49,9 @@ def export(cluster: str, file: Path) -> int:
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return 0
-    try:
-        with os.fdopen(os.open(file, _NEW, 0o600), "wb") as stream:
-            stream.write(data)
-    except OSError as error:
-        raise UsageError(f"can't write {file}: {error.strerror}", hint="name a new file") from error
+    with NewFile(file) as new:
+        new.write(data)
+        new.keep()
     say(
         f"{file} can turn every pseudonym of {cluster} back: carry it safely, and delete it then.",
         colour="yellow",
@@ -72,10 +71,6 @@ def take(file: Path) -> int:
       clinic keys import for-db2.json
       age -d -i key.txt for-db2.age | clinic keys import -
     """
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"can't read {file}: {error.strerror}", hint="check its name") from error
-    private, names = take_in(data)
+    private, names = take_in(sys.stdin.buffer.read() if str(file) == "-" else read_small(file, LARGEST))
     say(f"The key of {private.directory.name} is here, with {plural(names, 'name')}.")
     return 0

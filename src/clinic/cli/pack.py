@@ -15,6 +15,7 @@ from clinic.cli.options import SizeType
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import terminating
+from clinic.cli.upload_package import container_for
 from clinic.cluster.discovery.tiup import tiup_home
 from clinic.consent.destinations import find_destination
 from clinic.formats.certificate import read_certificate
@@ -100,10 +101,12 @@ def _keys(
 ) -> tuple[tuple[str, ...], str]:
     """Whom it is encrypted to: age recipients, and the certificate for which it becomes a `.diag`."""
     place = find_destination(to) if to else None
-    key = place.certificate if place is not None and place.container == DIAG else ""
+    known = () if place is None else place.recipients
     if cert is not None or region:
-        key = certificate(cert, region, tiup_home())
-    return (*recipients, *(place.recipients if place is not None else ())), key
+        return (*recipients, *known), certificate(cert, region, tiup_home())
+    if place is not None and container_for(place, recipients) == DIAG:
+        return recipients, place.certificate
+    return (*recipients, *known), ""
 
 
 def _show(made: Package, place: Path, bundle: Path, split: int | None, key: str) -> None:

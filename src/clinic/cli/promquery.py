@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 from clinic.cli.progress import Bars
@@ -18,6 +16,7 @@ from clinic.read.metrics import Samples
 from clinic.read.open import Opened
 from clinic.read.rebuild import rebuild
 from clinic.read.samples import MetricsOf
+from clinic.scratch import scratch
 from clinic.units import MIB
 
 LARGEST = 64 * MIB
@@ -34,8 +33,8 @@ Query = Callable[[str, int, int, int], Iterator[Samples]]
 def evaluating(opened: Opened, one: MetricsOf) -> Generator[Query, None, None]:
     """Evaluates expressions over one server's samples. Raises `UsageError` without a prometheus, `BadBundle`."""
     binary = program()
-    with tempfile.TemporaryDirectory(prefix="clinic-promql-") as directory:
-        place, port = Path(directory) / "data", free_port()
+    with scratch("clinic-promql-") as directory:
+        place, port = directory / "data", free_port()
         with Bars() as bars:
             bars.begin(f"metrics of {one.server}", len(one.files), None)
             rebuild(opened, one, place, bars)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from clinic.cli.progress import Bars
+from clinic.cli.signals import handling
 from clinic.read.open import Opened, opening
 
 identity_option = click.option(
@@ -36,10 +37,5 @@ def _reading(path: Path, identities: Sequence[Path]) -> Generator[Opened]:
 @contextlib.contextmanager
 def terminating() -> Generator[None]:
     """Within it SIGTERM and SIGHUP end the command as Ctrl-C does, so that what is half made is cleared away."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    earlier = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
+    with handling(signal.default_int_handler):
         yield
-    finally:
-        for number, action in earlier.items():
-            signal.signal(number, action)

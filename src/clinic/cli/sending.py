@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from clinic.cli.login import is_attended
-from clinic.cli.signals import aside
+from clinic.cli.signals import aside, handling
 from clinic.client.address import read_url
 from clinic.client.tls import Tls
 from clinic.consent.destination import Destination, Protocol
@@ -115,13 +114,8 @@ def stopping(say: Callable[[str], None]) -> Generator[Stop]:
             aside(say, "Stopping after the part that is on its way. Once more stops at once.")
         stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    earlier = {number: signal.signal(number, pressed) for number in numbers}
-    try:
+    with handling(pressed):
         yield stop
-    finally:
-        for number, action in earlier.items():
-            signal.signal(number, action)
 
 
 def _called(protocol: Protocol) -> str:

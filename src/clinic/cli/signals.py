@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from clinic.progress import Progress
-from clinic.run.engine import Engine
+
+if TYPE_CHECKING:
+    from clinic.run.engine import Engine  # which a command that only reads does not need
 
 
 def aside(say: Callable[[str], None], message: str) -> None:
@@ -47,14 +50,23 @@ class _Handler:
 
 
 @contextmanager
-def stopping(progress: Progress) -> Generator[Callable[[Engine], None]]:
-    """Within it SIGINT, SIGTERM and SIGHUP stop the engine that is handed to what it yields."""
-    handler = _Handler(progress)
-    earlier = {
-        number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+def handling(handler: Callable[[int, FrameType | None], object]) -> Generator[None]:
+    """Within it `handler` hears SIGINT, SIGTERM and SIGHUP; the last not under nohup, which says to go on."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # which Windows lacks
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        numbers.append(hang_up)
+    earlier = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield handler.watch
+        yield
     finally:
         for number, action in earlier.items():
             signal.signal(number, action)
+
+
+@contextmanager
+def stopping(progress: Progress) -> Generator[Callable[[Engine], None]]:
+    """Within it SIGINT, SIGTERM and SIGHUP stop the engine that is handed to what it yields."""
+    handler = _Handler(progress)
+    with handling(handler):
+        yield handler.watch

@@ -12,6 +12,8 @@ from clinic.cli.output import say
 from clinic.cluster.model import Machine
 from clinic.errors import UsageError
 from clinic.run.reach import Ssh
+from clinic.smallfile import read_small
+from clinic.units import MIB
 
 NAMED = 6
 """Machines that are reached alike and are named; the rest is counted."""
@@ -61,12 +63,11 @@ def say_ways(ssh: Ssh, machines: Sequence[Machine], *, err: bool = False) -> Non
 
 def hosts_in(path: Path) -> tuple[str, ...]:
     """The hosts that a file names, one a line; `#` begins a comment. Raises `UsageError`."""
+    hint = "check the path given with --hosts-file"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"can't read {path}: {error}", hint="check the path given with --hosts-file"
-        ) from error
+        text = read_small(path, MIB, hint).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text", hint=hint) from error
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     found = tuple(line for line in lines if line)
     if not found:

@@ -8,9 +8,13 @@ from pathlib import Path
 import click
 
 from clinic.cli.output import print_json, say
-from clinic.errors import UsageError
 from clinic.read.privatemap import PrivateMap
 from clinic.read.unmask import unmask
+from clinic.smallfile import read_small
+from clinic.units import MIB
+
+LARGEST = 64 * MIB
+"""Bytes of the longest answer."""
 
 
 @click.command("unmask")
@@ -38,7 +42,4 @@ def command(file: Path, as_json: bool) -> int:
 def _read(file: Path) -> str:
     if str(file) == "-":
         return sys.stdin.buffer.read().decode("utf-8", "replace")
-    try:
-        return file.read_text("utf-8", "replace")
-    except OSError as error:
-        raise UsageError(f"can't read {file}: {error.strerror}", hint="check its name") from error
+    return read_small(file, LARGEST).decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def as_package(wanted: Wanted, desk: Desk, progress: Progress) -> tuple[Path, Pa
     path = _place(wanted, opened)
     if path.exists():
         return path, _made_before(wanted, chosen.id, path)
-    key = wanted.destination.certificate if _container(wanted) == DIAG else ""
+    key = (
+        wanted.destination.certificate if container_for(wanted.destination, wanted.recipients) == DIAG else ""
+    )
     with terminating():
         result, _ = find_leaks(opened, progress=progress)
         keep_result(opened.id, result)
@@ -93,7 +96,7 @@ def require_possible(wanted: Wanted, chosen: Chosen, desk: Desk) -> None:
     """
     most, whose = largest(wanted.destination, desk.policy)
     require_fits(chosen.manifest.records, most, whose)
-    container = _container(wanted)
+    container = container_for(wanted.destination, wanted.recipients)
     keys = wanted.keys
     if container == DIAG:
         keys = (read_certificate(wanted.destination.certificate).sha256,)
@@ -126,25 +129,26 @@ def require_room(wanted: Wanted, policy: Policy) -> None:
 
 def _place(wanted: Wanted, opened: Opened) -> Path:
     out = wanted.output or wanted.source.resolve().parent
-    return out / default_name(opened, _container(wanted)) if out.is_dir() else out
+    name = default_name(opened, container_for(wanted.destination, wanted.recipients))
+    return out / name if out.is_dir() else out
 
 
-def _container(wanted: Wanted) -> str:
-    """In what to pack it. Raises `UsageError` where nobody is named who could open it."""
-    there = wanted.destination
+def container_for(there: Destination, recipients: Sequence[str]) -> str:
+    """In what to pack for `there` and for `recipients` besides. Raises `UsageError` where nobody could open it."""
+    keys = (*there.recipients, *recipients)
     if there.container == DIAG:
-        if wanted.recipients or not there.certificate:
+        if recipients or not there.certificate:
             raise UsageError(
                 f"{there.name} takes .diag packages, which are for the key of its certificate alone",
                 hint="leave out --recipient; the certificate stands in the file of destinations",
             )
         return DIAG
-    if there.container == AGE and not wanted.keys:
+    if there.container == AGE and not keys:
         raise UsageError(
             f"{there.name} takes encrypted packages, and nobody is named who can open one",
             hint="name the destination's key, and your own: --recipient age1...",
         )
-    return AGE if wanted.keys else PLAIN
+    return AGE if keys else PLAIN
 
 
 def _made_before(wanted: Wanted, bundle: str, path: Path) -> Package:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from clinic.container.ageheader import MAGIC, header_defect
 from clinic.errors import BadBundle, ClinicError, Refused, UsageError
+from clinic.smallfile import read_small
 from clinic.units import KIB
 
 if TYPE_CHECKING:
@@ -85,13 +86,7 @@ def identities_in(path: Path) -> list[x25519.Identity]:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST_FILE)
-    except OSError as error:
-        raise UsageError(
-            f"{path} can't be read: {error.strerror}", hint="check its name and owner"
-        ) from error
+    data = read_small(path, _LARGEST_FILE)
     if data.startswith((MAGIC, b"-----BEGIN AGE ENCRYPTED FILE")):
         raise UsageError(f"{path} is encrypted itself", hint=f"decrypt it first: age -d {path} > FILE")
     return data.decode("utf-8", "replace")

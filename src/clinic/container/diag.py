@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from clinic.errors import BadBundle, UsageError
+from clinic.smallfile import read_small
 from clinic.units import KIB, MIB
 
 if TYPE_CHECKING:
@@ -107,13 +108,9 @@ def private_key(path: Path) -> RSAPrivateKey:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError as error:
         raise UsageError("a .diag needs the library cryptography", hint=_NO_LIBRARY) from error
+    data = read_small(path, _LARGEST_FILE)
     try:
-        with path.open("rb") as stream:
-            key = load_pem_private_key(stream.read(_LARGEST_FILE), password=None)
-    except OSError as error:
-        raise UsageError(
-            f"{path} can't be read: {error.strerror}", hint="check its name and owner"
-        ) from error
+        key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError) as error:
         # The library's own text may quote what it read.
         raise UsageError(

@@ -14,6 +14,7 @@ from clinic.container import archive, diag
 from clinic.errors import BadBundle, UsageError
 from clinic.progress import Progress
 from clinic.read.newdirectory import new_directory, write_file
+from clinic.read.open import is_package, open_package
 from clinic.units import MIB
 
 
@@ -30,6 +31,8 @@ class DiagFacts:
 
 def is_diag(path: Path) -> bool:
     """Whether the file `path` begins like one."""
+    if not is_package(path):
+        return False  # to open a pipe would wait for somebody to write into it
     try:
         with path.open("rb") as stream:
             return stream.read(len(diag.MAGIC)) == diag.MAGIC
@@ -39,32 +42,25 @@ def is_diag(path: Path) -> bool:
 
 def head_of(path: Path) -> diag.Head:
     """What stands in clear. Raises `BadBundle`."""
-    with _open(path) as stream:
+    with open_package(path) as stream:
         return diag.read_head(stream, str(path))
-
-
-@contextmanager
-def _open(path: Path) -> Generator[BinaryIO]:
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise BadBundle(f"{path} can't be read: {error.strerror}", hint="check its name and owner") from error
-    with stream:
-        yield stream
 
 
 @contextmanager
 def _decrypted(path: Path, key: Path | None) -> Generator[tuple[Mapping[str, Any], Iterator[archive.Found]]]:
     if key is None:
         raise UsageError(f"{path} is encrypted", hint="name the private key of its certificate: --key FILE")
-    with _open(path) as stream, diag.decrypting(stream, str(path), diag.private_key(key)) as (data, payload):
+    with (
+        open_package(path) as stream,
+        diag.decrypting(stream, str(path), diag.private_key(key)) as (data, payload),
+    ):
         yield _metadata(path, data), _checked(path, archive.read(payload, str(path)))
 
 
 def _metadata(path: Path, data: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadBundle(f"{path}: its metadata is damaged") from error
     if not isinstance(found, dict):
         raise BadBundle(f"{path}: its metadata is damaged")

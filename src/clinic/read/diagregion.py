@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from clinic.errors import UsageError
+from clinic.smallfile import read_small
 from clinic.units import MIB
 
 if sys.version_info >= (3, 11):
@@ -25,13 +26,24 @@ def certificate(path: Path | None, region: str, tiup_home: Path) -> str:
     Raises `UsageError` where there is none.
     """
     if path is not None and path.suffix != ".toml":
-        return _text(path)
+        return _present(_text(path), str(path))
     listed = path or _installed(tiup_home)
     try:
         found = tomllib.loads(_text(listed)).get("clinicservers", {})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{listed} is no TOML: {error}") from error
+    if not isinstance(found, Mapping):
+        raise UsageError(f"{listed}: clinicservers is no table", hint="name a certificate: --cert FILE")
     return _of_region(cast("Mapping[str, Any]", found), region, listed)
+
+
+def _present(text: str, where: str) -> str:
+    """`text` itself. An empty one would be no certificate at all, and what it is for would go in clear."""
+    if not text.strip():
+        raise UsageError(
+            f"there is no certificate in {where}: it is empty", hint="give the certificate as PEM"
+        )
+    return text
 
 
 def _installed(tiup_home: Path) -> Path:
@@ -55,16 +67,11 @@ def _of_region(servers: Mapping[str, Any], region: str, path: Path) -> str:
         cert := cast("Mapping[str, object]", chosen).get("cert"), str
     ):
         raise UsageError(f"{path} has no region {region!r} with a certificate", hint=f"it has {names}")
-    return cert
+    return _present(cert, f"{path}, region {region or next(iter(servers))}")
 
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return stream.read(MIB).decode("utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path} can't be read: {error.strerror}", hint="check its name and owner"
-        ) from error
+        return read_small(path, MIB).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text", hint="give the certificate as PEM") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from clinic.read.leaveout import Chosen, choose
 from clinic.read.newdirectory import new_directory, write_file
 from clinic.read.open import Opened
 from clinic.read.samples import servers
+from clinic.scratch import scratch
 from clinic.units import MIB, plural
 
 CLUSTER = "cluster.json"
@@ -118,20 +118,20 @@ class Tree:
 
 @contextmanager
 def diag_tree(
-    opened: Opened, chosen: Chosen, scratch: Path, progress: Progress | None = None
+    opened: Opened, chosen: Chosen, beside: Path, progress: Progress | None = None
 ) -> Generator[Tree]:
-    """The tree, to be read while this is open: metrics in diag's form are in a private directory below `scratch`.
+    """The tree, to be read while this is open: metrics in diag's form are in a private directory below `beside`.
 
     Raises `UsageError` for a bundle without `cluster.json`, without which nothing of diag reads the tree.
     """
     told = progress or Progress()
-    with tempfile.TemporaryDirectory(prefix=".clinic-", dir=scratch) as place:
+    with scratch(".clinic-", beside) as place:
         cluster = _cluster(opened, chosen)
         found = {
             CLUSTER: _of_bytes(CLUSTER, json.dumps(cluster, indent=2, ensure_ascii=False).encode() + b"\n")
         }
         kept, homeless = _stored(opened, chosen.manifest, found, told)
-        metrics, histograms = _metrics(opened, chosen.manifest, Path(place), found, told)
+        metrics, histograms = _metrics(opened, chosen.manifest, place, found, told)
         kept |= metrics
         files = tuple(found[path] for path in sorted(found, key=lambda path: path.split("/")))
         yield Tree(files, cluster, frozenset(kept), homeless, histograms)

@@ -35,7 +35,7 @@ def take_in(data: bytes) -> tuple[PrivateMap, int]:
     """
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             "that is no exported key: it is no JSON", hint="clinic keys export makes one"
         ) from error

@@ -21,7 +21,10 @@ from clinic.redact.entropy import random_words
 from clinic.redact.privacy import Level, Names, Privacy
 from clinic.redact.pseudonyms import Pseudonyms
 from clinic.secret import Secret, SecretRegister
+from clinic.smallfile import read_small
 from clinic.units import MIB
+
+_LARGEST_LIST = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +190,5 @@ class _FirstDifference:
 
 def canaries_in(path: Path) -> tuple[str, ...]:
     """The values in a file, one a line; empty lines don't count."""
-    return tuple(line for line in path.read_text("utf-8", "surrogateescape").splitlines() if line.strip())
+    text = read_small(path, _LARGEST_LIST).decode("utf-8", "surrogateescape")
+    return tuple(line for line in text.splitlines() if line.strip())

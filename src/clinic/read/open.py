@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,6 +120,16 @@ def open_bundle(path: Path) -> Opened:
 def is_package(path: Path) -> bool:
     """Whether `path` is a file, so that it can only be a package: a bundle is a directory."""
     return os.path.isfile(path)  # noqa: PTH113 - a path that can't be reached is no file, and no error
+
+
+def open_package(path: Path) -> BinaryIO:
+    """The bytes of the file at `path`. Raises `BadBundle` for anything else: a pipe might never say a word."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadBundle(f"{path} is not a regular file", hint="name the file of a package")
+        return path.open("rb")
+    except OSError as error:
+        raise BadBundle(f"{path} can't be read: {error.strerror}", hint="check its name and owner") from error
 
 
 @contextlib.contextmanager

@@ -69,6 +69,8 @@ def pack(
         raise Refused(f"there is something at {out} already", hint="remove it, or name another file with -o")
     if recipients and certificate:
         raise UsageError("a .diag is encrypted to its certificate alone", hint="leave the recipients away")
+    container = DIAG if certificate else AGE if recipients else PLAIN
+    _require_honest(out.name, container)
     chosen = choose(opened, without)
     if recipients:
         age.parse_recipients(recipients)
@@ -89,6 +91,16 @@ def pack(
         put(out.with_name(out.name + ENDING), package.to_json())
         new.keep()
     return package
+
+
+def _require_honest(name: str, container: str) -> None:
+    """Raise `UsageError` for a name that promises encryption and would be a lie."""
+    promised = next((kind for ending, kind in ((".age", AGE), (".diag", DIAG)) if name.endswith(ending)), "")
+    if promised and promised != container:
+        raise UsageError(
+            f"{name} would be called as if it were {promised}, and is {container}",
+            hint="name a --recipient for .age or a --cert for .diag, or another file with -o",
+        )
 
 
 def default_name(opened: Opened, container: str) -> str:

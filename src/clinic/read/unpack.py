@@ -21,6 +21,7 @@ from clinic.container.ageheader import MAGIC
 from clinic.errors import BadBundle, ClinicError, UsageError
 from clinic.progress import Progress
 from clinic.read.newdirectory import new_directory, write_file
+from clinic.read.open import open_package
 from clinic.units import MIB, human_size
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -71,13 +72,7 @@ def opened_package(package: Path, identities: Sequence[Path] = ()) -> Generator[
 
     Raises `BadBundle` for what is no package, `UsageError` where identities are missing.
     """
-    try:
-        stream = package.open("rb")
-    except OSError as error:
-        raise BadBundle(
-            f"{package} can't be read: {error.strerror}", hint="check its name and owner"
-        ) from error
-    with stream:
+    with open_package(package) as stream:
         head = stream.read(_HEAD)
         stream.seek(0)
         if head.startswith(_ZSTD):

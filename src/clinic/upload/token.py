@@ -19,7 +19,7 @@ LONGEST = 1024 * 1024
 def from_file(path: Path) -> Secret:
     """The token in a file. Raises `Refused` where others may read it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     with os.fdopen(descriptor, "rb") as file:

@@ -1,0 +1,48 @@
+"""What stands at a name that was given: pipes that never speak, devices that never end, lists that go on for ever."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Clinic = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["inspect"], ["verify"], ["unpack", "-o", "new"], ["logs"], ["leaks"], ["drift"], ["metrics"], ["pack"]],
+    ids=lambda words: words[0],
+)
+def test_a_pipe_is_no_package_and_nobody_waits_for_it(
+    clinic: Clinic, tmp_path: Path, words: list[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ended = clinic(*words, "pipe")
+    assert (ended.code, ended.err.startswith("clinic: pipe is not a ")) == (6, True), ended
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["unmask"],
+        ["keys", "import"],
+        ["doctor", "--hosts-file"],
+        ["collect", "local", "--dry-run", "--offline", "--rules"],
+    ],
+    ids=lambda words: words[0] + words[-1],
+)
+def test_a_file_that_never_ends_is_read_no_further_than_such_a_file_goes(
+    clinic: Clinic, words: list[str]
+) -> None:
+    ended = clinic(*words, "/dev/zero")
+    assert (ended.code, "/dev/zero is longer than" in ended.err) == (2, True), ended
+
+
+def test_a_key_that_is_nested_without_end_is_none(clinic: Clinic, tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    ended = clinic("keys", "import", "deep.json")
+    assert (ended.code, "that is no exported key" in ended.err) == (2, True), ended
