@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,11 +15,11 @@ import pytest
 from tests.cli.terminal import type_at_terminal
 from tests.client.servers import closed_port
 from tests.receive.receiving import API, Receiving, receiving
-from tests.upload.stores import Running, nginx
+from tests.upload.stores import KEYS, Running, nginx, store
 
 from clinic.receive import tokens
 
-__all__ = ["nginx", "receiving"]
+__all__ = ["nginx", "receiving", "store"]
 
 pytestmark = pytest.mark.slow
 QUESTION = b"Bundle id: "
@@ -283,6 +284,37 @@ def test_a_server_that_says_no_digest_ends_in_9(nginx: Running, place: Path) -> 
     assert "said no digest" in last_line(shown)
     assert "sig=" not in shown
     assert (nginx.files / "drop/db1.tar.zst").read_bytes() == (place / "db1.tar.zst").read_bytes()
+    (sent,) = json.loads(clinic("consent", "list", "--json").stdout)
+    withdrawn = clinic("consent", "withdraw", sent["receipt"], "--json", **signed)
+    told = json.loads(withdrawn.stdout)
+    assert (withdrawn.returncode, told["state"]) == (0, "withdrawal-requested")
+    assert "a URL for one PUT can't delete" in withdrawn.stderr
+    assert "sig=" not in told["letter"]
+    digest = hashlib.sha256((place / "db1.tar.zst").read_bytes()).hexdigest()
+    assert all(
+        fact in told["letter"]
+        for fact in (sent["receipt"], "/drop/db1.tar.zst", digest, "to delete the package")
+    )
+    recorded = clinic("consent", "withdraw", sent["receipt"], "--confirmed", "mail of today", "--json")
+    assert json.loads(recorded.stdout)["state"] == "withdrawal-confirmed"
+
+
+@pytest.mark.lab
+def test_an_s3_store_gets_it_and_deletes_it_when_the_yes_is_taken_back(store: Running, place: Path) -> None:
+    words = ("upload", "--to", f"{store.url}/bucket/in", "--protocol", "s3")
+    wrong = clinic(*words, "--check", CLINIC_TOKEN="CLINICTESTKEY:wr0ng")
+    assert (wrong.returncode, "wr0ng" in wrong.stderr) == (5, False), wrong.stderr
+    keys = {"CLINIC_TOKEN": KEYS}
+    assert clinic(*words, "--check", **keys).returncode == 0
+    answer = (QUESTION, start_of_id(place))
+    code, shown = type_at_terminal(place, [*words, "db1.tar.zst", "--lang", "en"], answer, env=keys)
+    assert (code, "The server confirmed the digest" in last_line(shown)) == (0, True), shown
+    (object_,) = (store.files / "bucket" / "in").rglob("db1.tar.zst")
+    assert object_.read_bytes() == (place / "db1.tar.zst").read_bytes()
+    (sent,) = json.loads(clinic("consent", "list", "--json").stdout)
+    withdrawn = clinic("consent", "withdraw", sent["receipt"], "--json", **keys)
+    assert json.loads(withdrawn.stdout)["state"] == "withdrawal-confirmed", withdrawn.stderr
+    assert not object_.exists()
 
 
 def pressed(receiving: Receiving, place: Path) -> tuple[int, str]:

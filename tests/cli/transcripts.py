@@ -53,10 +53,6 @@ _MASKS = (
 """What differs from run to run, and what it is shown as."""
 
 
-class CannotFake(Exception):
-    """This machine has nothing that fakes a clock."""
-
-
 class Desk:
     """Runs the commands of one transcript, and writes down what they show."""
 
@@ -122,9 +118,7 @@ def _given_before(at: Desk) -> None:
 
 
 def _expired(at: Desk) -> None:
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-    if library is None:
-        raise CannotFake
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     at.type(YES, "consent", "give", env={"LD_PRELOAD": str(library), "FAKETIME": "-8d"})
     at.job()
     at.type(ENTER, "upload")
