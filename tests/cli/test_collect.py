@@ -378,13 +378,15 @@ def test_a_bundle_cannot_name_what_a_resume_runs(clinic: Clinic, declared: Decla
 def test_two_runs_never_write_into_one_bundle_however_often_the_second_tries(
     clinic: Clinic, declared: Declared, tmp_path: Path
 ) -> None:
-    collector = declared([{"path": "slow.txt", "command": ["sh", "-c", "sleep 4; echo done"]}])
+    line = f"while [ ! -e {tmp_path}/tried ]; do sleep 0.1; done; echo done"
+    collector = declared([{"path": "slow.txt", "command": ["sh", "-c", line], "deadline": "10m"}])
     process = start(tmp_path, only(collector))
     wait_until((tmp_path / "bundle" / "journal.jsonl").exists)
     for _ in range(3):
         ended = clinic("collect", "--resume", "bundle", "--collector", collector)
         assert (ended.code, "another run is writing" in ended.err) == (5, True), ended
     assert clinic("seal", "bundle").code == 5
+    (tmp_path / "tried").touch()
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert clinic("verify", "bundle").code == 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.underway import LARGE, RATE, await_middle
 from tests.lab.fixtures import LabOfTests
 from tests.lab.machines import kinds
 from tests.lab.machines.machines import Machines
@@ -244,3 +248,47 @@ def test_a_cluster_without_ssh_is_read_on_this_machine_and_nowhere_else(
         "127.0.0.1": "directly, since it is this machine",
         away: "not at all: TiUP uses no SSH",
     }
+
+
+def test_a_network_that_drops_in_the_middle_keeps_what_came_and_the_rest_is_gone_on_with(
+    clinic: Clinic, machines: Machines, home: Path, tmp_path: Path, declared: Callable[..., Path]
+) -> None:
+    _ = home
+    known = machines.write_known_hosts(tmp_path / "known_hosts")
+    with tempfile.TemporaryDirectory(prefix="clinic-cut-") as top:
+        Path(top).chmod(0o755)
+        (Path(top) / "a").write_bytes(os.urandom(300))
+        (Path(top) / "b").write_bytes(os.urandom(LARGE))
+        collector: list[str | Path] = [
+            "--collector",
+            declared([{"path": "kept", "files": [f"{top}/*"], "content": "opaque"}]),
+        ]
+        chosen: list[str | Path] = [
+            *collector,
+            "-i",
+            "made",
+            "-N",
+            machines.address("tikv-1"),
+            "--limit",
+            RATE,
+        ]
+        cutter = threading.Thread(target=lambda: _cut_once_it_reads(machines, "tikv-1", tmp_path / "b"))
+        cutter.start()
+        try:
+            ended = collect(clinic, known, *chosen)
+            assert ended.code == 3, ended.out
+        finally:
+            cutter.join()
+            machines.heal("tikv-1")
+        [first] = [one for one in by_machine(tmp_path / "b", machines)["tikv-1"] if one.files]
+        assert first.files[0].plain == 300
+        assert first.status.resumable or first.reason is Reason.UNREACHABLE
+        ended = clinic("collect", "--resume", "b", "--limit", "100M", *collector, timeout=120)
+        assert ended.code == 0, ended.out
+        [last] = [one for one in by_machine(tmp_path / "b", machines)["tikv-1"] if one.files]
+        assert (last.status, [file.plain for file in last.files]) == (Status.OK, [300, LARGE])
+
+
+def _cut_once_it_reads(machines: Machines, name: str, bundle: Path) -> None:
+    await_middle(bundle)
+    machines.cut(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.terminal import type_at_terminal
+from tests.cli.underway import LARGE, RATE, await_middle
 from tests.lab.own_sshd import Serve, Sshd, again
 
 from clinic.bundle.reader import Bundle
+from clinic.bundle.record import Record
 from clinic.outcome import Reason, Status
 
 pytestmark = pytest.mark.lab
@@ -151,3 +156,75 @@ def test_a_machine_that_dies_in_the_middle_can_be_gone_on_with(
     server.kill()
     assert ended.code == 0, ended.err + ended.out
     assert all(one.status is Status.OK for one in Bundle.open(tmp_path / "b").manifest.records if one.files)
+
+
+def test_what_a_lost_connection_cut_is_had_by_a_resumed_run_and_nothing_is_lost_by_one_in_vain(
+    clinic: Clinic, serve: Serve, declared: Callable[..., Path], tmp_path: Path
+) -> None:
+    server, bundle = serve(), tmp_path / "b"
+    files = {f"{tmp_path}/files/{name}": os.urandom(size) for name, size in (("a", 300), ("b", LARGE))}
+    (tmp_path / "files").mkdir()
+    for path, data in files.items():
+        Path(path).write_bytes(data)
+    rows = [{"path": "kept", "files": [f"{tmp_path}/files/*"], "content": "opaque"}]
+    collector = ["--collector", declared(rows)]
+
+    def die() -> None:
+        await_middle(bundle)
+        server.kill()
+
+    def record() -> Record:
+        [found] = [one for one in Bundle.open(bundle).manifest.records if one.entry.id == "made.kept"]
+        return found
+
+    killer = threading.Thread(target=die)
+    killer.start()
+    words = ["-i", "made", "-o", "b", "--limit", RATE, *login(server)]
+    ended = clinic("collect", "-y", *collector, *words, timeout=180)
+    killer.join()
+    assert ended.code == 3, ended.err
+    first = record()
+    assert (first.status, first.reason) == (Status.PARTIAL, Reason.UNREACHABLE)
+    assert first.files[0].plain == 300
+    assert "--resume" in first.fix
+    assert clinic("collect", "--resume", "b", *collector, timeout=180).code == 3
+    second = record()
+    assert second.files == first.files
+    assert len(second.attempts) > len(first.attempts)
+    server = again(server)
+    ended = clinic("collect", "--resume", "b", *collector, "--limit", "100M", timeout=180)
+    server.kill()
+    assert ended.code == 0, ended.out
+    assert [file.plain for file in record().files] == [300, LARGE]
+
+
+def test_a_resumed_run_asks_for_keys_and_passphrases_as_the_first_one_does(
+    clinic: Clinic, sshd: Sshd, tmp_path: Path
+) -> None:
+    key = tmp_path / "locked"
+    key.write_bytes(Path(sshd.login.key).read_bytes())
+    key.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "Zq8-open", "-f", str(key)], check=True)
+    where = ["--host", f"{sshd.login.user}@127.0.0.1:{sshd.port}", "--ssh-key", str(key)]
+    assert clinic("collect", "-y", "-i", "clock", "-o", "b", *where).code == 4
+    ended = clinic("collect", "--resume", "b", "--max-load", "100000")
+    assert ended.code == 4
+    assert "clinic doctor" in ended.out
+    again = ["collect", "--resume", "b", "--max-load", "100000"]
+    keys, phrase = b"keeps them in", b"passphrase for key"
+    code, shown = type_at_terminal(tmp_path, again, (keys, b"no\n"))
+    assert (code, "Not kept" in shown) == (4, True)
+    code, shown = type_at_terminal(tmp_path, again, (keys, b"yes\n"), (phrase, b"Zq8-open\n"))
+    assert code == 0, shown
+    assert "SHA256" in shown
+    assert "Zq8-open" not in shown
+    records = Bundle.open(tmp_path / "b").manifest.records
+    assert any(one.status is Status.OK and one.files for one in records)
+
+
+def test_a_resumed_run_may_log_in_in_another_way(clinic: Clinic, sshd: Sshd, tmp_path: Path) -> None:
+    where = ["--host", f"{sshd.login.user}@127.0.0.1:{sshd.port}", "--ssh-key", "/nonexistent"]
+    known = ["--known-hosts", sshd.login.known_hosts[0], "--max-load", "100000"]
+    assert clinic("collect", "-y", "-i", "clock", "-o", "b", *where, *known).code == 4
+    ended = clinic("collect", "--resume", "b", "--ssh-key", sshd.login.key)
+    assert ended.code == 0, ended.out + ended.err

@@ -50,6 +50,8 @@ class Shelf:
             self.records[record.entry.path] = record
             owned = [path for path, (owner, _) in self._files.items() if owner == record.entry.path]
             self._remove(set(owned) - {file.path for file in record.files})
+            for file in record.files:
+                self._names.take(file.path)  # A try that was given up may have let go of it.
 
     def sweep(self) -> None:
         """Remove the files that no record lists."""

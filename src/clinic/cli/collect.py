@@ -24,7 +24,7 @@ from clinic.errors import NothingCollected
 from clinic.host.local import harden, slim
 from clinic.redact.privacy import Level
 from clinic.run.prepare import Ready, prepare
-from clinic.run.session import Result, Session, collect, resume
+from clinic.run.session import Result, Session, collect, prepare_again, resume
 from clinic.window import resolve
 
 _CONTEXT = {"max_content_width": 100}
@@ -162,10 +162,15 @@ def run(options: Options) -> int:
 def _resume(options: Options, directory: Path) -> Result:
     refuse_private(directory)
     harden()
-    with Bars() as bars, stopping(bars) as watch:
-        return resume(
-            directory, bars, watch, lambda steering: resumed(steering, options, directory), options.login
-        )
+    asked = people(attended=is_attended(yes=options.yes))
+    session = prepare_again(
+        directory, lambda steering: resumed(steering, options, directory), options.login, asked
+    )
+    try:
+        with Bars() as bars, stopping(bars) as watch:
+            return resume(session, directory, bars, watch)
+    finally:
+        session.ready.common.close()
 
 
 def _default_directory(ready: Ready) -> Path:

@@ -296,7 +296,18 @@ def bounded(steering: Steering, options: Options) -> Steering:
         max_log_size=options.max_log_size if options.max_log_size is not None else steering.max_log_size,
         concurrency=options.concurrency if options.concurrency is not None else steering.concurrency,
         keep_free=options.keep_free if options.keep_free is not None else steering.keep_free,
+        ssh=_logging_in(steering.ssh, options),
     )
+
+
+def _logging_in(ssh: Ssh, options: Options) -> Ssh:
+    """`ssh` with what the command line says of logins: a run that is resumed may have a better key than before."""
+    given = options.ssh
+    return Ssh(
+        given.user or ssh.user, given.key or ssh.key, given.port or ssh.port, given.options or ssh.options,
+        given.known_hosts or ssh.known_hosts, given.limit if given.limit is not None else ssh.limit,
+        given.max_load if options.max_load is not None else ssh.max_load,
+    )  # fmt: skip
 
 
 def resumed(steering: Steering, options: Options, directory: Path) -> Steering:

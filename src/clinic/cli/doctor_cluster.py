@@ -15,7 +15,6 @@ from clinic.cli.ssh import say_ways
 from clinic.cluster.discover import Where
 from clinic.errors import Incomplete, ItemError
 from clinic.host.base import Host
-from clinic.host.ssh.strain import Thresholds
 from clinic.outcome import Reason
 from clinic.plan import Selection
 from clinic.read.missing import is_missing
@@ -106,7 +105,6 @@ def _show(visits: Sequence[Visit]) -> None:
             table(("ITEM", "FIX"), _fixes(visit.denied))
     say()
     reached = sum(visit.error is None for visit in visits)
-    say(f"A machine is left alone that is past {Thresholds()}.")
     say(f"{reached} of {plural(len(visits), 'machine')} can be logged in at. Nothing was collected or sent.")
 
 

@@ -11,6 +11,7 @@ from clinic.cli.options import SizeType
 from clinic.cli.output import say
 from clinic.cluster.model import Machine
 from clinic.errors import UsageError
+from clinic.host.ssh.strain import MOST_HELD, PATIENCE, Thresholds
 from clinic.run.reach import Ssh
 from clinic.smallfile import read_small
 from clinic.units import MIB
@@ -59,6 +60,12 @@ def say_ways(ssh: Ssh, machines: Sequence[Machine], *, err: bool = False) -> Non
     for way, names in alike.items():
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         say(f"Reached {way}: {', '.join(names[:NAMED])}{more}.", err=err)
+    if not all(machine.local for machine in machines):
+        say(
+            f"A machine over SSH that is past {Thresholds(ssh.max_load)}, is left alone: an item waits up to"
+            f" {PATIENCE:g} s before it begins, and a long stream pauses for up to {MOST_HELD:g} s.",
+            err=err,
+        )
 
 
 def hosts_in(path: Path) -> tuple[str, ...]:

@@ -147,6 +147,11 @@ class Host(ABC):
         """Seconds that its clock is ahead of this machine's."""
         return 0.0
 
+    @property
+    def waiting(self) -> str:
+        """What it is short of, while work on it waits for that; empty while none does."""
+        return ""
+
     def cost(self) -> dict[str, float]:
         """What reaching it has cost so far, by what is counted: for the footprint."""
         return {}

@@ -6,7 +6,7 @@ import itertools
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from clinic.bundle.record import Action, Attempt, FileEntry, Record
@@ -60,6 +60,25 @@ class _Missing:
     skipped: bool
     """Whether it was left alone on purpose: not permitted, a key."""
 
+    lost: ItemError | None
+    """What happened, where the connection was lost or none was made: it may be there for a later run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was tried before at an item."""
+
+    attempts: tuple[Attempt, ...] = ()
+    """The tries."""
+
+    held: bool = False
+    """Whether an earlier run has some of it: a try that is cut by the connection must not replace that."""
+
+    @classmethod
+    def of(cls, record: Record) -> Past:
+        """What an earlier run had of it."""
+        return cls(as_earlier(record), bool(record.files))
+
 
 class Execution:
     """Carries out one planned item. `run` is called in a thread of its own, the rest from the scheduler's."""
@@ -72,7 +91,7 @@ class Execution:
         redactor: Redactor,
         progress: Progress,
         cancelled: threading.Event,
-        earlier: tuple[Attempt, ...] = (),
+        past: Past | None = None,
         *,
         again: bool = False,
     ) -> None:
@@ -81,6 +100,8 @@ class Execution:
         self.put_off = False
         """Whether it ended with what is worth another try when everything else is done."""
         self._again = again
+        self._number = 1
+        self._held = past is not None and past.held
         self.since = time.monotonic()
         """When it began, on the monotonic clock, whatever it tried since."""
         self._common = common
@@ -88,7 +109,7 @@ class Execution:
         self._redactor = redactor
         self._progress = progress
         self._cancelled = cancelled
-        self._attempts = list(earlier)
+        self._attempts = list(past.attempts) if past is not None else []
         self._began = time.monotonic()
         self._started = _now()
         self._doors = self._new_doors()
@@ -105,6 +126,7 @@ class Execution:
         """Try until it succeeds, fails for good, or has been tried often enough. Raises only `ClinicError`."""
         for number in itertools.count(1):
             self._began, self._started = time.monotonic(), _now()
+            self._number = number
             self._doors = self._new_doors()
             end = self._once()
             pause = self._pause(end.error, number)
@@ -207,10 +229,11 @@ class Execution:
                 error = self._part(writer, part)
                 if error is None:
                     continue
-                if not self.planned.item.folder or isinstance(error, (TimedOut, Cancelled)):
+                if not self.planned.item.folder or _ends_all(error):
                     return error
                 text = self._redactor.text(f"{part.name}: {error.message}")
-                missing.append(_Missing(text, skipped=error.status is Status.SKIPPED))
+                lost = error if error.reason is Reason.UNREACHABLE else None
+                missing.append(_Missing(text, skipped=error.status is Status.SKIPPED, lost=lost))
         except ItemError as error:
             return error
         return None
@@ -248,10 +271,19 @@ class Execution:
             deadline.check()
         return out.received
 
+    def _keeps(self, error: ItemError) -> bool:
+        """Whether what this try has counts though it was cut by what may pass: files of a folder, at the last try."""
+        last = not isinstance(error, NotYet) and (self._again or self._number >= TRIES)
+        return last and self.planned.item.folder and not self._held
+
     def _judge(self, writer: ItemWriter, error: ItemError | None, missing: list[_Missing]) -> _End:
-        if error is not None and error.transient:
+        if error is not None and error.transient and not self._keeps(error):
             writer.abandon()
             return _End(error.status, error)
+        lost = next((one.lost for one in missing if one.lost is not None), None)
+        if lost is not None and self._held:
+            writer.abandon()
+            return _End(Status.FAILED, lost)
         files = writer.commit()
         if error is None and missing:
             error = _some_files(files, missing)
@@ -266,11 +298,18 @@ class Execution:
         return _End(status, error, files, texts)
 
 
+def _ends_all(error: ItemError) -> bool:
+    """Whether the other files of a folder need not be tried: it is stopped, or its machine is to be left alone."""
+    return isinstance(error, (TimedOut, Cancelled)) or error.reason is Reason.SERVER_PROTECTED
+
+
 def _some_files(files: tuple[FileEntry, ...], missing: list[_Missing]) -> ItemError:
     """Files that may not be read, or are keys, are named and make nothing incomplete; those that failed do."""
     kind = Skip if all(one.skipped for one in missing) else Partial if files else Failed
-    total = len(files) + len(missing)
-    return kind(Reason.SOME_FILES, f"{len(missing)} of {total} files could not be had: {missing[0].text}")
+    first = next((one for one in missing if one.lost is not None), missing[0])
+    reason, fix = (Reason.UNREACHABLE, first.lost.fix) if first.lost is not None else (Reason.SOME_FILES, "")
+    text = f"{len(missing)} of {len(files) + len(missing)} files could not be had: {first.text}"
+    return kind(reason, text, fix=fix)
 
 
 def _cut(files: tuple[FileEntry, ...]) -> ItemError | None:
@@ -301,3 +340,11 @@ def as_earlier(record: Record) -> tuple[Attempt, ...]:
     """The attempts of `record` and itself, for the record of a further try."""
     last = Attempt(record.started, record.seconds, record.status, record.reason, record.message)
     return (*record.attempts, last) if record.started else record.attempts
+
+
+def better(before: Record | None, record: Record) -> Record:
+    """`record`, or where it has no file and an earlier run had some, that run's with the new tries added."""
+    if before is None or record.files or not before.files:
+        return record
+    fresh = as_earlier(record)[len(as_earlier(before)) :]
+    return replace(before, attempts=(*before.attempts, *fresh))

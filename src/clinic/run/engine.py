@@ -18,7 +18,7 @@ from clinic.outcome import Reason, Status
 from clinic.plan import Plan, Planned
 from clinic.progress import Progress
 from clinic.redact import Redactor
-from clinic.run.attempt import Execution, as_earlier, waiting
+from clinic.run.attempt import Execution, Past, as_earlier, better, waiting
 from clinic.run.doors import Common
 
 SLICE = 0.1
@@ -67,16 +67,17 @@ class Engine:
         *,
         bounds: Bounds,
         progress: Progress,
-        earlier: Mapping[str, tuple[Attempt, ...]] | None = None,
+        before: Mapping[str, Record] | None = None,
     ) -> None:
-        """`earlier` has the tries of a run that is resumed, by the item's path."""
+        """`before` has what an earlier run had of items that are tried again, by the item's path."""
         self._plan = plan
         self._common = common
         self._writer = writer
         self._redactor = redactor
         self._bounds = bounds
         self._progress = progress
-        self._earlier = dict(earlier) if earlier is not None else {}
+        self._before = dict(before) if before is not None else {}
+        self._past = {path: Past.of(record) for path, record in self._before.items()}
         self._pending = list(plan.items)
         self._put_off: list[Planned] = []
         self._again = False
@@ -132,7 +133,7 @@ class Engine:
         if self._stopping.is_set() or self._cancelled.is_set() or self.fault is not None:
             pending, self._pending, self._put_off = [*self._pending, *self._put_off], [], []
             for planned in pending:
-                self._record(waiting(planned, self._why, self._earlier.get(planned.entry.path, ())))
+                self._record(waiting(planned, self._why, self._attempts(planned.entry.path)))
 
     def _begin_again(self) -> None:
         """Everything else is done: what was put off has its second chance."""
@@ -163,14 +164,17 @@ class Engine:
         lane = planned.item.source.lane
         return self._lanes[lane] < self._bounds.of(lane)
 
+    def _attempts(self, path: str) -> tuple[Attempt, ...]:
+        return self._past[path].attempts if path in self._past else ()
+
     def _start(self, planned: Planned) -> None:
         impossible, path = planned.estimate.impossible, planned.entry.path
         if isinstance(impossible, Skip):
-            self._record(waiting(planned, impossible, self._earlier.get(path, ())))
+            self._record(waiting(planned, impossible, self._attempts(path)))
             return
         execution = Execution(
             planned, self._common, self._writer, self._redactor, self._progress, self._cancelled,
-            self._earlier.get(path, ()), again=self._again,
+            self._past.get(path), again=self._again,
         )  # fmt: skip
         self._running[path] = execution
         self._lanes[planned.item.source.lane] += 1
@@ -208,7 +212,8 @@ class Engine:
             self._record(self._fault(execution, outcome))
         elif execution.put_off:
             self._put_off.append(execution.planned)
-            self._earlier[outcome.entry.path] = as_earlier(outcome)
+            path = outcome.entry.path
+            self._past[path] = replace(self._past.get(path, Past()), attempts=as_earlier(outcome))
         else:
             self._record(outcome)
 
@@ -232,6 +237,7 @@ class Engine:
     def _record(self, record: Record) -> None:
         if record.status is Status.CANCELLED and self._why.reason is Reason.DEADLINE:
             record = replace(record, reason=self._why.reason, message=self._why.message, fix=self._why.fix)
+        record = better(self._before.get(record.entry.path), record)
         self.records.append(record)
         try:
             self._writer.record(record)

@@ -14,7 +14,7 @@ import clinic
 from clinic import home
 from clinic.bundle.manifest import ClusterFacts, InstanceFacts, Run, WindowFacts
 from clinic.bundle.names import PRIVACY, SUMMARY
-from clinic.bundle.record import Attempt, Entry, Record
+from clinic.bundle.record import Entry, Record
 from clinic.bundle.writer import BundleWriter, Header, Sealed
 from clinic.cluster.model import Cluster
 from clinic.consent.policy import read_policy
@@ -27,16 +27,16 @@ from clinic.errors import (
     NothingCollected,
     UsageError,
 )
-from clinic.outcome import Reason
+from clinic.outcome import Reason, Status
 from clinic.plan import Plan
 from clinic.progress import Progress
 from clinic.read.privacypage import privacy_page
 from clinic.read.summary import summarize
 from clinic.redact import Redactor, RuleSet
-from clinic.run.attempt import as_earlier
 from clinic.run.engine import Engine
 from clinic.run.footprint import Footprint
 from clinic.run.prepare import Logins, Ready, Steering, prepare
+from clinic.run.reach import People
 from clinic.secret import SecretRegister
 from clinic.window import Window, parse_moment
 
@@ -106,39 +106,42 @@ def collect(session: Session, directory: Path, progress: Progress, watch: Watch)
         return _run(ready, ready.plan, writer, {}, progress, watch, directory)
 
 
-def resume(
+def prepare_again(
     directory: Path,
-    progress: Progress,
-    watch: Watch,
     bounded: Callable[[Steering], Steering],
     logins: Logins,
-) -> Result:
-    """Go on in `directory`, sealed or cut short: what has no record and what failed is run again.
+    people: People | None = None,
+) -> Session:
+    """Get ready to go on in `directory`, sealed or cut short; `people` can be asked as in a first run.
 
     The same options plan again, for the same window, with other bounds where `bounded` gives some; secrets are
-    learned again. A bundle in which nothing is left to do stays as it is. Raises `BadBundle` for what is no
-    bundle, `UsageError`, `Refused`.
+    learned again. Raises `BadBundle` for what is no bundle, `UsageError`, `Refused`.
     """
     header = BundleWriter.header_of(directory)
     steering = bounded(Steering.of(header.run.profile, header.run.options))
-    window = header.run.window
-    ready = prepare(steering, Window(*(_moment(text) for text in (window.start, window.end))), logins=logins)
-    try:
-        writer = BundleWriter.reopen(
-            directory, ready.redactor,
-            max_size=steering.max_size, reserve=steering.keep_free, owner=home.calling_user(),
-        )  # fmt: skip
-        with writer:
-            plan, earlier = _left_to_do(ready.plan, writer)
-            if writer.sealed is not None and not plan.items:
-                return Result(writer.sealed, _lack(writer.sealed), unchanged=True)
-            return _run(ready, plan, writer, earlier, progress, watch, directory)
-    finally:
-        ready.common.close()
+    window = Window(*(_moment(text) for text in (header.run.window.start, header.run.window.end)))
+    return Session(prepare(steering, window, logins=logins, people=people), steering)
 
 
-def _left_to_do(plan: Plan, writer: BundleWriter) -> tuple[Plan, Mapping[str, tuple[Attempt, ...]]]:
-    """What a resumed run still has to do, and the earlier tries of it.
+def resume(session: Session, directory: Path, progress: Progress, watch: Watch) -> Result:
+    """Go on in `directory` with what `prepare_again` gave: what has no record and what failed is run again.
+
+    A bundle in which nothing is left to do stays as it is. Raises `BadBundle`, `UsageError`, `Refused`.
+    """
+    ready, steering = session.ready, session.steering
+    writer = BundleWriter.reopen(
+        directory, ready.redactor,
+        max_size=steering.max_size, reserve=steering.keep_free, owner=home.calling_user(),
+    )  # fmt: skip
+    with writer:
+        plan, before = _left_to_do(ready.plan, writer)
+        if writer.sealed is not None and not plan.items:
+            return Result(writer.sealed, _lack(writer.sealed), unchanged=True)
+        return _run(ready, plan, writer, before, progress, watch, directory)
+
+
+def _left_to_do(plan: Plan, writer: BundleWriter) -> tuple[Plan, Mapping[str, Record]]:
+    """What a resumed run still has to do, and what an earlier one had of it.
 
     An item of the first plan that is planned no more (of a process that ended) keeps its record; one that was
     not planned then (of a process that came since) is not begun now, nor a third party's that does something
@@ -146,7 +149,7 @@ def _left_to_do(plan: Plan, writer: BundleWriter) -> tuple[Plan, Mapping[str, tu
     """
     planned = {entry.path: entry for entry in writer.header.entries}
     kept = {record.entry.path: record for record in writer.records}
-    again = {path: as_earlier(record) for path, record in kept.items() if _may_succeed(record)}
+    again = {path: record for path, record in kept.items() if _may_succeed(record)}
     left = {entry.path for entry in writer.header.entries if entry.path not in kept} | again.keys()
     todo = (one for one in plan.items if one.entry.path in left and _is_as_planned(one.entry, planned))
     return replace(plan, items=tuple(todo)), again
@@ -157,9 +160,17 @@ def _is_as_planned(entry: Entry, planned: Mapping[str, Entry]) -> bool:
     return not entry.foreign or before is None or before.what == entry.what
 
 
+_PASSING = (Reason.UNREACHABLE, Reason.SERVER_PROTECTED)
+"""Why an item may have come in part only because of that hour: a lost connection, a machine that was short."""
+
+
 def _may_succeed(record: Record) -> bool:
-    """Whether another try is worth while: it failed, or the bundle's own limit cut it, which may be higher now."""
-    return record.status.resumable or record.reason is Reason.OVER_BUDGET
+    """Whether another try is worth while.
+
+    It failed, or what cut it may be over: a lost connection, a machine short of something, the bundle's own limit.
+    """
+    cut = record.status is Status.PARTIAL and record.reason in _PASSING
+    return record.status.resumable or cut or record.reason is Reason.OVER_BUDGET
 
 
 def seal_unfinished(directory: Path) -> Sealed:
@@ -197,7 +208,7 @@ def _run(
     ready: Ready,
     plan: Plan,
     writer: BundleWriter,
-    earlier: Mapping[str, tuple[Attempt, ...]],
+    before: Mapping[str, Record],
     progress: Progress,
     watch: Watch,
     directory: Path,
@@ -205,7 +216,7 @@ def _run(
     footprint = Footprint(ready.common.costs)
     bounds = ready.bounds
     engine = Engine(
-        plan, ready.common, writer, ready.redactor, bounds=bounds, progress=progress, earlier=earlier
+        plan, ready.common, writer, ready.redactor, bounds=bounds, progress=progress, before=before
     )
     watch(engine)
     engine.execute()

@@ -88,6 +88,10 @@ class SSHHost(Host):
     def _ask_strain(self, deadline: Deadline) -> str:
         return self._ask(script(LOOK), deadline).data.decode("ascii", "replace")
 
+    @property
+    def waiting(self) -> str:
+        return self._gate.waiting
+
     def cost(self) -> dict[str, float]:
         meter = self._meter
         return {
@@ -157,7 +161,7 @@ class SSHHost(Host):
         self._gate.enter(deadline)
         gentle = [*(["nice", "-n", "19"] if "nice" in self.facts.tools else [])]
         gentle += ["ionice", "-c", "2", "-n", "7"] if "ionice" in self.facts.tools else []
-        return SSHProcess(self._connection, command([*gentle, *argv], {}, b""), deadline)
+        return SSHProcess(self._connection, command([*gentle, *argv], {}, b""), deadline, self._gate.hold())
 
     @property
     def _hands(self) -> Hands:

@@ -35,9 +35,6 @@ class Login:
     address: str = ""
     """What ssh is given; the name where it is empty."""
 
-    client: str = "ssh"
-    """The program that logs in: OpenSSH's, or what behaves like it."""
-
     user: str = ""
     """The account."""
 
@@ -61,6 +58,9 @@ class Login:
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     """Variables for ssh besides our own: where it asks."""
+
+    client: str = "ssh"
+    """The program that logs in: OpenSSH's, or what behaves like it."""
 
     @property
     def target(self) -> str:

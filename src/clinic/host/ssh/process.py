@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from clinic.deadline import Deadline
 from clinic.errors import ItemError, TimedOut
@@ -14,10 +14,20 @@ from clinic.host.ssh.shell import HUSH, Ended, RemoteShell
 class SSHProcess(Process):
     """One body that runs in one shell, which is given back at its end."""
 
-    def __init__(self, connection: Connection, body: bytes, deadline: Deadline) -> None:
-        """`body` starts it, as `RemoteShell.begin` wants it. Raises `ItemError`."""
+    def __init__(
+        self,
+        connection: Connection,
+        body: bytes,
+        deadline: Deadline,
+        hold: Callable[[Deadline], None] = lambda deadline: None,
+    ) -> None:
+        """`body` starts it, as `RemoteShell.begin` wants it; `hold` may wait before a piece is taken.
+
+        Raises `ItemError`.
+        """
         self._connection = connection
         self._deadline = deadline
+        self._hold = hold
         self._shell: RemoteShell | None = None
         self._status: int | None = None
         self._tail = b""
@@ -52,6 +62,7 @@ class SSHProcess(Process):
             while shell is not None and (data := shell.read(self._deadline)) is not None:
                 yield data
                 self._deadline.moved()  # After, so that our own slowness is not taken for the command's.
+                self._hold(self._deadline)
         except Ended as error:
             assert shell is not None
             raise self._lost(shell) from error

@@ -1,4 +1,4 @@
-"""Whether a node is short of something: then nothing new is begun on it, and we wait."""
+"""Whether a node is short of something: then nothing new is begun on it, long streams pause, and we wait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clinic.deadline import Deadline
-from clinic.errors import ItemError, Skip
+from clinic.errors import Failed, ItemError
 from clinic.outcome import Reason
 
 LOOK = (
@@ -25,8 +25,10 @@ PAUSE = 2.0
 """Seconds between two looks while we wait."""
 
 PATIENCE = 20.0
-"""Most seconds that one item waits; then it is left out."""
+"""Most seconds that one item waits before it begins; then it is left out."""
 
+MOST_HELD = 60.0
+"""Most seconds that one long stream is held up on its way, all its pauses together; then it is cut."""
 
 MAX_LOAD = 16.0
 """Processes that want to run, or wait for a disk, for each processor."""
@@ -69,7 +71,7 @@ def strain(said: str, limits: Thresholds) -> str:
 
 
 class Gate:
-    """Lets work on one node begin, unless that is short of something."""
+    """Lets work on one node begin and go on, unless that is short of something."""
 
     def __init__(self, ask: Callable[[Deadline], str], limits: Thresholds, name: str) -> None:
         """`ask` puts `LOOK` to the node."""
@@ -79,25 +81,56 @@ class Gate:
         self._lock = threading.Lock()
         self._looked: float | None = None
         self._short = ""
+        self._waiting = 0
         self.paused = 0.0
         """Seconds that items waited here, together."""
 
+    @property
+    def waiting(self) -> str:
+        """What the node is short of, while somebody waits for it; empty while nobody does."""
+        with self._lock:
+            return self._short if self._waiting else ""
+
     def enter(self, deadline: Deadline) -> None:
-        """Wait until the node is at ease. Raises `Skip` where it is not within a while, and what `deadline` raises."""
+        """Wait until the node is at ease. Raises `Failed` where it is not in time, and what `deadline` raises."""
+        self._wait(deadline, PATIENCE)
+
+    def hold(self) -> Callable[[Deadline], None]:
+        """For one long stream: what it calls before each piece that it takes.
+
+        While the node is short of something nothing is taken, and so nothing is sent there: what writes waits.
+        """
+        held = 0.0
+
+        def step(deadline: Deadline) -> None:
+            nonlocal held
+            held += self._wait(deadline, MOST_HELD - held)
+
+        return step
+
+    def _wait(self, deadline: Deadline, patience: float) -> float:
+        """The seconds that it took until the node was at ease."""
+        if not self._look(deadline):
+            return 0.0
         started = time.monotonic()
-        while short := self._look(deadline):
-            if time.monotonic() - started > PATIENCE:
-                raise Skip(
-                    Reason.SERVER_PROTECTED,
-                    f"{self._name} was left alone: {short}, after {PATIENCE:g} s of waiting",
-                    fix=f"collect again when it is at ease (limits: {self._limits})",
-                )
-            before = time.monotonic()
-            try:
+        with self._lock:
+            self._waiting += 1
+        try:
+            while short := self._look(deadline):
+                waited = time.monotonic() - started
+                if waited >= patience:
+                    raise Failed(
+                        Reason.SERVER_PROTECTED,
+                        f"{self._name} was left alone: {short}, after {waited:.0f} s of waiting",
+                        fix=f"when it is at ease: clinic collect --resume BUNDLE (limits: {self._limits})",
+                    )
                 deadline.pause(PAUSE)
-            finally:
-                with self._lock:
-                    self.paused += time.monotonic() - before
+                deadline.moved()  # It is us who wait: nothing has stalled.
+            return time.monotonic() - started
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                self.paused += time.monotonic() - started
 
     def heard(self, said: str) -> str:
         """Note the node's answer to `LOOK`; what it is short of."""
@@ -110,6 +143,7 @@ class Gate:
             age = EVERY if not self._short else PAUSE
             if self._looked is not None and time.monotonic() - self._looked < age:
                 return self._short
+            self._looked = time.monotonic()  # One asks; the others go by what is known meanwhile.
         try:
             said = self._ask(deadline)
         except ItemError:
