@@ -118,15 +118,18 @@ Serve = Callable[..., Sshd]
 
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Serve]:
-    """Starts a server with further lines of configuration, for `user`, whose login shell may be another, `shell`."""
+    """Starts a server with lines of configuration that count for more than its own, for `user`.
+
+    Its login shell may be another, `shell`, and so may its password, with which it then logs in.
+    """
     if shutil.which("sshd") is None and not Path("/usr/sbin/sshd").exists():
         pytest.skip("not run: no sshd here")
     with tempfile.TemporaryDirectory(prefix="clinic-sshd-") as top:
         Path(top).chmod(0o755)
         started: list[Sshd] = []
 
-        def serve(*lines: str, user: str = ME, shell: str = "") -> Sshd:
-            started.append(start(Path(tempfile.mkdtemp(dir=top)), lines, user, shell))
+        def serve(*lines: str, user: str = ME, shell: str = "", password: str = "") -> Sshd:
+            started.append(start(Path(tempfile.mkdtemp(dir=top)), lines, user, shell, password))
             return started[-1]
 
         yield serve
@@ -134,19 +137,34 @@ def serve() -> Iterator[Serve]:
             one.kill()
 
 
-def _with_shell(home: Path, user: str, shell: str, words: list[str]) -> list[str]:
-    """The words, run where `user` has another shell: in a namespace with an /etc/passwd of its own."""
+def _with_account(home: Path, user: str, shell: str, password: str, words: list[str]) -> list[str]:
+    """The words, run where `user` has another shell or password: in a namespace with lists of accounts of its own."""
     if os.geteuid() != 0:
         pytest.skip("only root can play several users")
-    lines = [line.split(":") for line in Path("/etc/passwd").read_text().splitlines()]
-    (home / "passwd").write_text(
-        "".join(":".join([*line[:6], shell] if line[0] == user else line) + "\n" for line in lines)
-    )
-    script = f'mount --bind {home}/passwd /etc/passwd && exec "$@"'
+    changed = {"passwd": (6, shell), "shadow": (1, _hashed(password))}
+    mounts: list[str] = []
+    for name, (place, value) in changed.items():
+        if value:
+            lines = [line.split(":") for line in Path("/etc", name).read_text().splitlines()]
+            lines = [
+                [*line[:place], value, *line[place + 1 :]] if line[0] == user else line for line in lines
+            ]
+            (home / name).write_text("".join(":".join(line) + "\n" for line in lines))
+            mounts.append(f"mount --bind {home}/{name} /etc/{name}")
+    script = " && ".join([*mounts, 'exec "$@"'])
     return ["unshare", "--mount", "sh", "-c", script, "sh", *words]
 
 
-def start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Sshd:
+def _hashed(password: str) -> str:
+    """As crypt(5) has it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("not run: this machine has no openssl")
+    words = ["openssl", "passwd", "-6", "-stdin"]
+    done = subprocess.run(words, input=password, capture_output=True, text=True, check=True)
+    return done.stdout.strip() if password else ""
+
+
+def start(home: Path, lines: tuple[str, ...], user: str, shell: str = "", password: str = "") -> Sshd:
     """Start a server in `home`; `Sshd.kill` ends it."""
     home.chmod(0o755)
     if os.geteuid() == 0:
@@ -159,14 +177,19 @@ def start(home: Path, lines: tuple[str, ...], user: str, shell: str = "") -> Ssh
     shutil.copy(home / "user_key.pub", home / "authorized_keys")
     (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host_key.pub').read_text()}")
     (home / "config").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
+        # The first value counts.
+        "".join(f"{line}\n" for line in ("PasswordAuthentication yes", *lines)[0 if password else 1 :])
+        + f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
         f"AllowUsers {user}\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
         "KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nPrintMotd no\n"
-        "MaxStartups 100\n" + "".join(f"{line}\n" for line in lines)
+        "MaxStartups 100\n"
     )
     log = (home / "log").open("wb")
     words = ["/usr/sbin/sshd", "-D", "-e", "-f", str(home / "config")]
-    child = subprocess.Popen(_with_shell(home, user, shell, words) if shell else words, stderr=log)
+    other = bool(shell or password)
+    child = subprocess.Popen(
+        _with_account(home, user, shell, password, words) if other else words, stderr=log
+    )
     log.close()
     try:
         _await(home, port)

@@ -31,12 +31,17 @@ _SLICE = 0.05
 _PROGRAM = r"""import os, socket, sys
 door = socket.socket(socket.AF_UNIX)
 door.connect(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ask"))
-door.sendall(f"{os.getppid()}\n{sys.argv[1] if len(sys.argv) > 1 else ''}".encode())
+question = sys.argv[1] if len(sys.argv) > 1 else ""
+door.sendall(f"{os.getppid()}\n{question}".encode())
 door.shutdown(socket.SHUT_WR)
 answer = b""
 while data := door.recv(4096):
     answer += data
 if not answer:
+    if "password" in question.lower():  # ssh would try the empty one, thrice, and an account may be locked for that
+        sys.stderr.write("Permission denied: no password was given\n")
+        sys.stderr.flush()
+        os.kill(os.getppid(), 15)
     sys.exit(1)
 sys.stdout.buffer.write(answer + b"\n")
 """
@@ -55,7 +60,7 @@ class Asker:
         self._person = person
         self._lock = threading.Lock()
         self._answers: dict[str, Secret] = {}
-        self._given: set[tuple[str, str]] = set()
+        self._given: dict[tuple[str, str], Secret] = {}
         self._refused: set[str] = set()
         self._attended = threading.Event()
         self._questions: queue.SimpleQueue[tuple[str, queue.SimpleQueue[Secret | None]]] = queue.SimpleQueue()
@@ -99,20 +104,23 @@ class Asker:
                 door.sendall(to_bytes(answer))
 
     def answer(self, who: str, question: str) -> Secret | None:
-        """The answer for the process `who`; a second question of the same process means that it was wrong."""
+        """The answer for the process `who`, never one that it was given before: that was wrong."""
         if _YES_OR_NO.search(question):
             return None  # Host keys are accepted in one place, and never like this.
         about = topics(question)
+        asked = who, about[0]
         with self._lock:
+            known = next((self._answers[topic] for topic in about if topic in self._answers), None)
+            if known is not None and self._given.get(asked) is not known:
+                self._given[asked] = known
+                return known
             for topic in about:
-                if topic in self._answers and (who, topic) not in self._given:
-                    self._given.add((who, topic))
-                    return self._answers[topic]
+                self._answers.pop(topic, None)
             answer = self._ask_person(question.strip()) if not self._refused.intersection(about) else None
-            self._given.update((who, topic) for topic in about)
             if answer is None:
                 self._refused.update(about)
             else:
+                self._given[asked] = answer
                 self._answers.update(dict.fromkeys(about, answer))
             return answer
 

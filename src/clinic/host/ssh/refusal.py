@@ -35,7 +35,7 @@ def refusal(login: Login, said: str, status: int | None) -> ItemError:
         return _changed(login, said)
     if _UNKNOWN_KEY.search(said):
         return _unknown(login)
-    if status != OWN_FAILURE:
+    if status != OWN_FAILURE and (status is None or status >= 0):  # a signal is no answer of the node's
         return no_shell(login, said)
     if _DENIED.search(said):
         return Failed(
