@@ -182,6 +182,8 @@ def _earlier(package: Package, destination: Destination, desk: Desk) -> tuple[Co
     entries = desk.receipts.entries()
     records = [one.event.record for one in reversed(entries) if one.event.record is not None]
     about = [record for record in records if record.disclosed.package == package.sha256]
+    if not about:  # the answer to an earlier package of the bundle is no answer, and worth a word
+        about = [record for record in records if record.disclosed.bundle == package.bundle]
     there = [record for record in about if record.parties.destination == destination.address]
     record = next(iter((*there, *about)), None)
     if record is None:
@@ -197,6 +199,8 @@ def _against(
     record: Record, events: tuple[Event, ...], package: Package, destination: Destination, desk: Desk
 ) -> Iterator[str]:
     """Every reason why an earlier answer is not one to this question."""
+    if record.disclosed.package != package.sha256:
+        yield "it was for another package of this bundle"
     if record.answer != "yes":
         yield "it was a no"
         return
