@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
 from clinic.errors import UsageError
 from clinic.read.diagfile import DiagFacts, examine_diag, head_of
 from clinic.units import human_size, plural
-
-key_option = click.option(
-    "--key", type=click.Path(path_type=Path), metavar="FILE",
-    help="The private key (PEM) that opens a .diag; without it only its header is read.",
-)  # fmt: skip
-"""What opens a `.diag`."""
 
 
 def show(path: Path, key: Path | None, as_json: bool) -> int:

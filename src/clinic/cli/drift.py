@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from clinic.cli.output import print_json, say, table
-from clinic.cli.reading import identity_option, read_bundle
+from clinic.cli.reading import identity_option, key_option, read_bundle
 from clinic.errors import UsageError
 from clinic.read.drift import Drift, Pending, Uneven, find_drift
 from clinic.units import plural
@@ -21,11 +21,14 @@ LONGEST = 60
 @click.command("drift")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.option(
     "--all", "everything", is_flag=True, help="Also addresses, paths and names, which differ anyway."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, in a stable shape.")
-def command(bundle: Path, identities: tuple[Path, ...], everything: bool, as_json: bool) -> int:
+def command(
+    bundle: Path, identities: tuple[Path, ...], key: Path | None, everything: bool, as_json: bool
+) -> int:
     """Show which settings in BUNDLE differ from each other.
 
     First what stands in a configuration file and does not run so: changed and not reloaded, changed at run
@@ -38,7 +41,7 @@ def command(bundle: Path, identities: tuple[Path, ...], everything: bool, as_jso
       clinic drift clinic-db1-20261125T103000Z --all
       clinic drift clinic-db1-20261125T103000Z --json | jq .uneven
     """
-    found = find_drift(read_bundle(bundle, identities))
+    found = find_drift(read_bundle(bundle, identities, key))
     if not found.compared:
         raise UsageError(
             f"{bundle} holds no configuration to compare",

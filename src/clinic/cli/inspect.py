@@ -14,9 +14,9 @@ import click
 
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
-from clinic.cli.diagfile import key_option, show
+from clinic.cli.diagfile import show
 from clinic.cli.output import harmless, print_json, say, table
-from clinic.cli.reading import identity_option, read_bundle
+from clinic.cli.reading import identity_option, key_option, read_bundle
 from clinic.errors import BadBundle
 from clinic.formats.page import COLUMNS
 from clinic.outcome import Status
@@ -68,11 +68,12 @@ def command(
       clinic inspect clinic-db1-20261125T103000Z dmesg.log | grep -i error
       clinic inspect clinic-db1-20261125T103000Z --json | jq .missing
       clinic inspect clinic-db1-20261125T103000Z.tar.zst.age --identity key.txt
+      clinic inspect diag-db1-fqGzMPLCgT1.diag dmesg.log --key key.pem
     """
-    if is_diag(bundle):
+    if is_diag(bundle) and (key is None or path is None):
         return show(bundle, key, as_json)
     with _verify_tells(bundle):
-        return _command(read_bundle(bundle, identities), path, as_json, **lists)
+        return _command(read_bundle(bundle, identities, key), path, as_json, **lists)
 
 
 @contextlib.contextmanager
@@ -120,7 +121,11 @@ def _show(opened: Opened, findings: Findings, by_host: bool) -> None:
     next_steps = questions(opened.run, opened.records, findings, opened.name)
     _section("Ask next", (f"  {number}. {step}" for number, step in enumerate(next_steps, 1)))
     say()
-    if opened.sealed:
+    if opened.foreign:
+        say(
+            "Collected by diag: nothing in it has a digest, and Clinic masked nothing in it.", colour="yellow"
+        )
+    elif opened.sealed:
         say(f"Bundle id {opened.id}")
     else:
         say("Not sealed: its run did not come to an end.", colour="yellow")
@@ -232,7 +237,7 @@ def _show_files(opened: Opened) -> None:
 
 def _print_file(opened: Opened, file: FileEntry) -> None:
     """The plain bytes to standard output; on a terminal what could steer it is written out."""
-    for defect in content_defects(opened.root, [file]):
+    for defect in () if opened.foreign else content_defects(opened.root, [file]):
         raise BadBundle(f"{opened.name}: {defect}")
     with opened.member(file.path) as stream:
         if not sys.stdout.isatty():

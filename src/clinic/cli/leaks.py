@@ -9,7 +9,7 @@ import click
 
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
-from clinic.cli.reading import identity_option, read_bundle
+from clinic.cli.reading import identity_option, key_option, read_bundle
 from clinic.errors import Refused, UsageError
 from clinic.read.leakresults import keep_beside, keep_result
 from clinic.read.leaks import Leak, canaries_in, find_leaks
@@ -25,6 +25,7 @@ DOUBTFUL = "looks-random"
 @click.command("leaks")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.option(
     "--canaries",
     type=click.Path(path_type=Path),
@@ -41,6 +42,7 @@ DOUBTFUL = "looks-random"
 def command(
     bundle: Path,
     identities: tuple[Path, ...],
+    key: Path | None,
     canaries: Path | None,
     secrets: Path | None,
     rules: Path | None,
@@ -60,7 +62,7 @@ def command(
       clinic leaks for-support --canaries planted.txt
       clinic leaks for-support --json
     """
-    opened = read_bundle(bundle, identities)
+    opened = read_bundle(bundle, identities, key)
     with Bars() as bars:
         result, leaks = find_leaks(
             opened,

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from clinic.cli.output import harmless, hush, json_text
-from clinic.cli.reading import identity_option, read_bundle
+from clinic.cli.reading import identity_option, key_option, read_bundle
 from clinic.formats.coverage import shown
 from clinic.formats.logentry import Level
 from clinic.formats.timestamp import FOREVER, nanoseconds
@@ -27,6 +27,7 @@ _AT_ONCE = 200
 @click.command("logs")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.option("-f", "--from", "start", metavar="TIME", help="Entries from this time on: RFC 3339, or -4h.")
 @click.option("-t", "--to", "end", metavar="TIME", help="Entries up to this time.")
 @click.option("--level", type=click.Choice(GRAVE), help="This grave or graver.")
@@ -48,7 +49,9 @@ _AT_ONCE = 200
     help="Also what shares a connection, transaction, region or trace with an entry that --grep finds.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def command(bundle: Path, identities: tuple[Path, ...], as_json: bool, **chosen: Any) -> int:
+def command(
+    bundle: Path, identities: tuple[Path, ...], key: Path | None, as_json: bool, **chosen: Any
+) -> int:
     """Show the logs in BUNDLE as one: the entries of all instances, in the order of time.
 
     An entry of several lines is whole. Each begins with the time in UTC and the instance. What could steer
@@ -61,10 +64,11 @@ def command(bundle: Path, identities: tuple[Path, ...], as_json: bool, **chosen:
       clinic logs clinic-db1-20261125T103000Z --grep 'Duplicate entry' --follow-entry
       clinic logs clinic-db1-20261125T103000Z --json | jq -r .text
       clinic logs clinic-db1-20261125T103000Z.tar.zst.age --identity key.txt
+      clinic logs diag-db1-fqGzMPLCgT1.diag --key key.pem --level error
     """
     choice = _choice(**chosen)
     show = _as_json if as_json else _as_text(sys.stdout.isatty())
-    _print(merged(read_bundle(bundle, identities), choice), show)
+    _print(merged(read_bundle(bundle, identities, key), choice), show)
     return 0
 
 

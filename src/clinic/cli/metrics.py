@@ -16,8 +16,9 @@ import click
 
 from clinic.cli.output import say, table
 from clinic.cli.promquery import evaluating
-from clinic.cli.reading import identity_option, read_bundle
+from clinic.cli.reading import identity_option, key_option, read_bundle
 from clinic.errors import UsageError
+from clinic.read.fromdiag import FromDiag
 from clinic.read.metrics import Samples, listed, select, window_of
 from clinic.read.open import Opened
 from clinic.read.samples import MetricsOf, chosen
@@ -40,6 +41,7 @@ _EVER = 1 << 62
 @click.command("metrics")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.argument("selector", default="")
 @click.option("-f", "--from", "start", metavar="TIME", help="Samples from this time on.")
 @click.option("-t", "--to", "end", metavar="TIME", help="Samples up to this time.")
@@ -52,6 +54,7 @@ _EVER = 1 << 62
 def command(
     bundle: Path,
     identities: tuple[Path, ...],
+    key: Path | None,
     selector: str,
     start: str | None,
     end: str | None,
@@ -72,11 +75,12 @@ def command(
       clinic metrics clinic-db1-20261125T103000Z 'up{job="tikv"}'
       clinic metrics clinic-db1-20261125T103000Z '{__name__=~"tidb_server_.+"}' --json
       clinic metrics clinic-db1-20261125T103000Z tidb_server_connections --csv > connections.csv
+      clinic metrics clinic-db1-20261125T103000Z.diag --key key.pem up
       clinic metrics clinic-db1-20261125T103000Z 'sum by (type) (rate(tikv_grpc_msg_fail_total[1m]))' --step 1m
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv can't both be printed", hint="give one of them")
-    opened = read_bundle(bundle, identities)
+    opened = read_bundle(bundle, identities, key)
     wanted = chosen(opened, server)
     if not selector:
         return _list(opened, wanted, as_json)
@@ -86,11 +90,21 @@ def command(
     asked = _Range(low, high, round(parse_duration(step) * 1000) if step else 0)
     found = _selected(opened, wanted, selector, asked)
     show = _show_json if as_json else _show_csv if as_csv else _show
-    if not show(found):
+    shown = show(found)
+    damaged = _say_damaged(opened)
+    if not shown and not damaged:
         raise UsageError(
             f"no series in the bundle matches {selector}", hint=f"clinic metrics {bundle} lists the metrics"
         )
     return 0
+
+
+def _say_damaged(opened: Opened) -> bool:
+    """Say which files of diag's could not be read to their end; whether there are any."""
+    damaged = opened.held.damaged if isinstance(opened.held, FromDiag) else {}
+    for path, why in damaged.items():
+        say(f"{path}: {why}; what stands before that is shown", err=True, colour="yellow")
+    return bool(damaged)
 
 
 @dataclass(frozen=True)

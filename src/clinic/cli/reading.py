@@ -20,17 +20,24 @@ identity_option = click.option(
 """What opens an encrypted package."""
 
 
-def read_bundle(path: Path, identities: Sequence[Path] = ()) -> Opened:
-    """The bundle or package at `path`, open until the command ends.
+key_option = click.option(
+    "--key", type=click.Path(path_type=Path), metavar="FILE",
+    help="The private key (PEM) that opens a .diag; without it only its header is read.",
+)  # fmt: skip
+"""What opens a `.diag`."""
+
+
+def read_bundle(path: Path, identities: Sequence[Path] = (), key: Path | None = None) -> Opened:
+    """The bundle, the package or what diag collected at `path`, open until the command ends.
 
     A package is unpacked into a file without a name, of which nothing stays however the command ends.
     """
-    return click.get_current_context().with_resource(_reading(path, identities))
+    return click.get_current_context().with_resource(_reading(path, identities, key))
 
 
 @contextlib.contextmanager
-def _reading(path: Path, identities: Sequence[Path]) -> Generator[Opened]:
-    with terminating(), Bars() as bars, opening(path, identities, bars) as opened:
+def _reading(path: Path, identities: Sequence[Path], key: Path | None) -> Generator[Opened]:
+    with terminating(), Bars() as bars, opening(path, identities, bars, key=key) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ import click
 from clinic.cli.output import say
 from clinic.cli.progress import Bars
 from clinic.cli.promserve import free_port, program, serving
-from clinic.cli.reading import identity_option, read_bundle
+from clinic.cli.reading import identity_option, key_option, read_bundle
 from clinic.errors import UsageError
 from clinic.read.open import Opened
 from clinic.read.rebuild import rebuild
@@ -20,6 +20,7 @@ from clinic.units import human_size, plural
 @click.command("rebuild")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @identity_option
+@key_option
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="Where to; BUNDLE-metrics when not said."
 )
@@ -31,6 +32,7 @@ from clinic.units import human_size, plural
 def command(
     bundle: Path,
     identities: tuple[Path, ...],
+    key: Path | None,
     directory: Path | None,
     server: str,
     serve: bool,
@@ -47,7 +49,7 @@ def command(
       clinic rebuild clinic-db1-20261125T103000Z --serve --port 9090
       clinic rebuild clinic-db1-20261125T103000Z --dir /data/case-12345
     """
-    opened = read_bundle(bundle, identities)
+    opened = read_bundle(bundle, identities, key)
     wanted = chosen(opened, server)
     if serve and len(wanted) > 1:
         names = ", ".join(one.server for one in wanted)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from clinic.cli.diagfile import key_option
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
-from clinic.cli.reading import terminating
+from clinic.cli.reading import key_option, terminating
 from clinic.read.diagfile import is_diag, unpack_diag
 from clinic.read.unpack import default_directory, unpack
 from clinic.units import plural

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from clinic.bundle.names import fold, is_confined
+from clinic.bundle.spool import Spool
 from clinic.container import archive, diag
 from clinic.errors import BadBundle, UsageError
 from clinic.progress import Progress
+from clinic.read.fromdiag import FromDiag
 from clinic.read.newdirectory import new_directory, write_file
 from clinic.read.open import is_package, open_package
 from clinic.units import MIB
@@ -111,6 +113,23 @@ def unpack_diag(path: Path, out: Path, key: Path | None, progress: Progress | No
         _require_size(path, metadata, sum(size for _, size in files))
         told.end()
     return DiagFacts(metadata, tuple(files))
+
+
+@contextmanager
+def spooled_diag(path: Path, key: Path | None, progress: Progress | None = None) -> Generator[FromDiag]:
+    """Its files for the readers while this is open; nothing of them stays. Raises as `examine_diag` does."""
+    told = progress or Progress()
+    with Spool(path) as spool:
+        with _decrypted(path, key) as (metadata, members):
+            told.begin("reading", 1, None)
+            size = 0
+            for found in members:
+                size += found.size
+                _require_room(path, metadata, size)
+                spool.put(found.name, _pieces(found.stream))
+            _require_size(path, metadata, size)
+            told.end()
+        yield FromDiag(spool, spool.sizes())
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

@@ -48,6 +48,10 @@ def choose(opened: Opened, without: Sequence[str] = ()) -> Chosen:
     and for a pattern that means nothing: what was to stay at home would go out.
     """
     held = opened.held
+    if opened.foreign:
+        raise UsageError(
+            f"{opened.name} was collected by diag, and is no bundle", hint="name one of Clinic's"
+        )
     if not isinstance(held, Bundle):
         raise UsageError(
             f"{opened.root} is not sealed",

@@ -9,15 +9,21 @@ from datetime import timezone
 from clinic.bundle.record import FileEntry, Record
 from clinic.formats import seekable
 from clinic.formats.coverage import read_told, read_zone
+from clinic.formats.entries import Entries
 from clinic.formats.logentry import Level
+from clinic.formats.logformats import detect
 from clinic.formats.logindex import MINUTE, LogIndex, Minute
-from clinic.formats.timestamp import NANOSECONDS
+from clinic.formats.timestamp import NANOSECONDS, Clock
+from clinic.read.fromdiag import UNKNOWN
 from clinic.read.indexes import INDEX
 from clinic.read.open import Opened
-from clinic.units import MIB
+from clinic.units import KIB, MIB
 
 LARGEST_INDEX = 64 * MIB
 """Bytes of an index beyond which it is not read: that of a month has three."""
+
+_BEGINNING = 64 * KIB
+"""Bytes in which the first entry of a log is looked for."""
 
 AFTER = 2
 """Rows of an index after one that is meant in which its entries may stand."""
@@ -87,6 +93,8 @@ def log_files(opened: Opened) -> Iterator[LogFile]:
         for file in record.files:
             if not file.name.endswith(INDEX):
                 found = _log_file(record, file, kind if name == "log" else "journal")
+                if opened.foreign:
+                    found = replace(found, size=UNKNOWN)
                 yield replace(found, indexed=file.name + INDEX in indexes)
 
 
@@ -108,7 +116,7 @@ def _same(path: str, name: str) -> bool:
 def with_index(opened: Opened, file: LogFile) -> LogFile:
     """The same with its index. One that is none, or of other bytes, is as good as no index: all can be read without."""
     if not file.indexed:
-        return file
+        return file if file.first else replace(file, first=_first(opened, file))
     with opened.member(file.path + INDEX) as stream:
         data = stream.read(LARGEST_INDEX + 1)
     try:
@@ -121,6 +129,17 @@ def with_index(opened: Opened, file: LogFile) -> LogFile:
         and all(0 <= row.offset <= file.size for row in index.minutes)
     )
     return replace(file, index=index) if fits else file
+
+
+def _first(opened: Opened, file: LogFile) -> int:
+    """When the first entry was written of a file of which no record says it; 0 when its beginning tells no time."""
+    with opened.member(file.path) as stream:
+        sample = stream.read(_BEGINNING)
+    known = detect(sample)
+    if known is None or not known.timed:
+        return 0
+    mark = next(Entries((known,), Clock(file.zone)).all(sample, line_start=True, final=True), None)
+    return mark.time if mark is not None else 0
 
 
 # -- which bytes of it are wanted

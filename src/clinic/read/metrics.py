@@ -12,8 +12,9 @@ from typing import Any, cast
 from clinic.errors import BadBundle, UsageError
 from clinic.formats.readframes import Chunk, Labels
 from clinic.formats.xorchunk import STALE, BadChunk, decode, to_float
+from clinic.read.fromdiag import FromDiag
 from clinic.read.open import Opened
-from clinic.read.samples import XOR, MetricsOf, pieces
+from clinic.read.samples import XOR, MetricsOf, answers, pieces
 from clinic.read.selector import NAME, Selector
 from clinic.units import MIB
 
@@ -97,6 +98,8 @@ def window_of(opened: Opened, one: MetricsOf) -> tuple[int, int]:
 
 def listed(opened: Opened, one: MetricsOf) -> list[Metric]:
     """Every metric that was asked for. Raises `BadBundle` for a list that is none."""
+    if isinstance(opened.held, FromDiag):
+        return _counted(opened, opened.held, one)
     if not one.summary:
         return []
     with opened.member(one.summary) as stream:
@@ -106,6 +109,32 @@ def listed(opened: Opened, one: MetricsOf) -> list[Metric]:
         return [_metric(row) for row in rows if "metric" in row]
     except (ValueError, KeyError, TypeError) as error:
         raise BadBundle(f"{one.summary}: {error}") from error
+
+
+def _counted(opened: Opened, held: FromDiag, one: MetricsOf) -> list[Metric]:
+    """What diag brought of each metric: nothing but reading it all says that. A file that is damaged is named."""
+    found: dict[str, list[int]] = {}
+    series: dict[str, set[int]] = {}
+    for path in one.files:
+        for each in answers(opened, path):
+            name = each.labels.get(NAME, "")
+            series.setdefault(name, set()).add(hash(frozenset(each.labels.items())))
+            if each.samples:
+                first, last = each.samples[0][0], each.samples[-1][0]
+                counted = found.setdefault(name, [0, first, last])
+                counted[:] = counted[0] + len(each.samples), min(counted[1], first), max(counted[2], last)
+    listed = [_told(name, len(known), found.get(name, [0, 0, 0])) for name, known in series.items()]
+    broken = [(path, why) for path, why in held.damaged.items() if path in one.files]
+    return [*sorted(listed, key=_called), *(Metric(path, 0, 0, 0, 0, why) for path, why in broken)]
+
+
+def _told(name: str, series: int, counted: Sequence[int]) -> Metric:
+    samples, first, last = counted
+    return Metric(name, series, samples, first, last)
+
+
+def _called(metric: Metric) -> str:
+    return metric.name
 
 
 def _metric(row: dict[str, Any]) -> Metric:
@@ -119,17 +148,21 @@ def select(opened: Opened, one: MetricsOf, selector: Selector, low: int, high: i
 
     Only the series that is read now is held, and those that come in pieces until the end. Raises `BadBundle`.
     """
-    scattered = {metric.name for metric in listed(opened, one) if metric.in_pieces}
+    # diag asks for two hours at a time: any of its series may go on in another file.
+    whole = isinstance(opened.held, FromDiag)
+    scattered = (
+        {metric.name for metric in listed(opened, one) if metric.in_pieces} if not whole else set[str]()
+    )
     held: dict[Labels, Samples] = {}
     known: Labels | None = None
     current: Samples | None = None
     for path in one.files:
-        for labels, chunks in pieces(opened, path):
+        for labels, chunks in pieces(opened, path, lambda labels: _wanted(labels, selector) is not None):
             if labels != known:
                 if current is not None and known not in held:
                     yield from _filled(current)
                 known, current = labels, held.get(labels) or _wanted(labels, selector)
-                if current is not None and current.labels.get(NAME) in scattered:
+                if current is not None and (whole or current.labels.get(NAME) in scattered):
                     held[labels] = current
             if current is not None:
                 _take(current, chunks, low, high)

@@ -19,13 +19,14 @@ from clinic.bundle.spool import Root
 from clinic.errors import BadBundle, Refused
 from clinic.outcome import Reason, Status
 from clinic.progress import Progress
+from clinic.read.fromdiag import FromDiag, is_tree, of_directory
 
 
 @dataclass(frozen=True)
 class Opened:
     """A bundle for its readers, whatever it was opened from."""
 
-    held: Bundle | Unsealed
+    held: Bundle | Unsealed | FromDiag
     """What gives the bytes."""
 
     run: Run
@@ -66,6 +67,11 @@ class Opened:
     def sealed(self) -> bool:
         """Whether it has an id that says what belongs to it."""
         return isinstance(self.held, Bundle)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether diag collected it: nothing in it has a digest, and no credential was masked."""
+        return isinstance(self.held, FromDiag)
 
     @property
     def complete(self) -> bool:
@@ -134,18 +140,24 @@ def open_package(path: Path) -> BinaryIO:
 
 @contextlib.contextmanager
 def opening(
-    path: Path, identities: Sequence[Path] = (), progress: Progress | None = None
+    path: Path, identities: Sequence[Path] = (), progress: Progress | None = None, *, key: Path | None = None
 ) -> Generator[Opened]:
-    """The bundle or package at `path`. A package is unpacked into a spool, of which nothing stays.
+    """The bundle or package at `path`, or what diag collected. A package is unpacked into a spool: nothing stays of it.
 
-    `identities` are files of those that open an encrypted one. Raises as `open_bundle` and `unpack` do.
+    `identities` are files of those that open an encrypted one, `key` is that of a `.diag`. Raises as `open_bundle`,
+    `unpack` and `examine_diag` do.
     """
     if not is_package(path):
-        yield open_bundle(path)
+        yield _collected(of_directory(path)) if is_tree(path) else open_bundle(path)
         return
-    from clinic.read.unpack import (
-        spooled,  # a directory is read on any system, a package where paths can be held open
-    )
+    # A directory is read on any system, a package where paths can be held open.
+    from clinic.read.diagfile import is_diag, spooled_diag
+    from clinic.read.unpack import spooled
+
+    if is_diag(path):
+        with spooled_diag(path, key, progress) as held:
+            yield replace(_collected(held), package=path)
+        return
 
     with spooled(path, identities=identities, progress=progress) as bundle:
         yield replace(_sealed(bundle), package=path)
@@ -157,6 +169,10 @@ def _sealed(bundle: Bundle) -> Opened:
         bundle, manifest.run, manifest.records, bundle.id, manifest.ended, manifest.interrupted, manifest.parent,
         sum(manifest.redaction.counts.values()),
     )  # fmt: skip
+
+
+def _collected(held: FromDiag) -> Opened:
+    return Opened(held, held.run, held.records, interrupted=False)
 
 
 def _unsealed(left: Unsealed) -> Opened:

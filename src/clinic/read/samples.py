@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from clinic.errors import BadBundle, UsageError
 from clinic.formats import xorchunk
 from clinic.formats.readframes import BadFrame, Chunk, Labels, messages, series
+from clinic.read.diaganswers import BadAnswer, Series, series_of
+from clinic.read.fromdiag import FromDiag
 from clinic.read.open import Opened
 
 FOLDER = "monitor/metrics/"
@@ -40,6 +42,11 @@ def servers(opened: Opened) -> list[MetricsOf]:
         if file.name.startswith(FOLDER):
             server, _, name = file.name.removeprefix(FOLDER).rpartition("/")
             found.setdefault(server, []).append(name)
+    if isinstance(opened.held, FromDiag):
+        return [
+            MetricsOf(server, tuple(f"{FOLDER}{server}/{name}" for name in sorted(names)), "")
+            for server, names in sorted(found.items())
+        ]
     return [_server(server, sorted(names)) for server, names in sorted(found.items())]
 
 
@@ -61,11 +68,17 @@ def chosen(opened: Opened, server: str = "") -> list[MetricsOf]:
     return wanted
 
 
-def pieces(opened: Opened, path: str) -> Iterator[tuple[Labels, tuple[Chunk, ...]]]:
+def pieces(
+    opened: Opened, path: str, wanted: Callable[[Labels], bool] | None = None
+) -> Iterator[tuple[Labels, tuple[Chunk, ...]]]:
     """The series of one file with some of their chunks, as they came; a series may come in several pieces.
 
-    Raises `BadBundle` for a file that is not what was written.
+    Of what diag collected only those that are `wanted`: chunks have to be made of it. Raises `BadBundle` for a file
+    that is not what was written; one of diag ends there.
     """
+    if isinstance(opened.held, FromDiag):
+        yield from _answered(opened, path, wanted)
+        return
     with opened.member(path) as stream:
         try:
             if path.rpartition("/")[2].startswith("export-"):
@@ -78,15 +91,41 @@ def pieces(opened: Opened, path: str) -> Iterator[tuple[Labels, tuple[Chunk, ...
             raise BadBundle(f"{path}: {error}") from error
 
 
+def answers(opened: Opened, path: str) -> Iterator[Series]:
+    """The series of a file that diag wrote, up to where it is damaged; that it is, `FromDiag.damaged` says then."""
+    assert isinstance(opened.held, FromDiag)
+    with opened.member(path) as stream:
+        try:
+            yield from series_of(stream)
+        except (BadAnswer, BadBundle) as error:
+            opened.held.damaged[path] = str(error)
+
+
+def _answered(
+    opened: Opened, path: str, wanted: Callable[[Labels], bool] | None
+) -> Iterator[tuple[Labels, tuple[Chunk, ...]]]:
+    for each in answers(opened, path):
+        labels = _sorted(each.labels)
+        if wanted is None or wanted(labels):
+            yield labels, _chunks([(moment, xorchunk.to_bits(value)) for moment, value in each.samples])
+
+
+def _sorted(labels: Mapping[str, str]) -> Labels:
+    return tuple(sorted((name.encode(), value.encode()) for name, value in labels.items()))
+
+
+def _chunks(samples: list[tuple[int, int]]) -> tuple[Chunk, ...]:
+    groups = [samples[at : at + xorchunk.MOST] for at in range(0, len(samples), xorchunk.MOST)]
+    return tuple(Chunk(group[0][0], group[-1][0], XOR, xorchunk.encode(group)) for group in groups)
+
+
 def _exported(line: bytes) -> tuple[Labels, tuple[Chunk, ...]]:
     row = cast("dict[str, Any]", json.loads(line))
-    labels = tuple(sorted((name.encode(), value.encode()) for name, value in row["metric"].items()))
     samples = [
         (int(moment), xorchunk.to_bits(float(value)))
         for moment, value in zip(row["timestamps"], row["values"], strict=True)
     ]
-    groups = [samples[at : at + xorchunk.MOST] for at in range(0, len(samples), xorchunk.MOST)]
-    return labels, tuple(Chunk(group[0][0], group[-1][0], XOR, xorchunk.encode(group)) for group in groups)
+    return _sorted(row["metric"]), _chunks(samples)
 
 
 def samples_of(chunks: tuple[Chunk, ...]) -> Iterator[tuple[int, int]]:
