@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic.formats.compressed import PIECE, BadPacking, Packing, packing_of, unpack
+from clinic.units import MIB
 
 PACKERS: dict[Packing, Callable[[bytes], bytes]] = {
     Packing.GZIP: gzip.compress,
@@ -68,6 +70,46 @@ def test_a_gibibyte_of_nothing_comes_in_small_pieces(packing: Packing) -> None:
     sizes = [len(piece) for piece in unpack(packing, [one] * 4)]
     assert sum(sizes) == 4 << 24
     assert max(sizes) <= PIECE
+
+
+@given(
+    data=st.lists(st.tuples(st.binary(max_size=40), st.integers(0, 9000)), max_size=12),
+    level=st.sampled_from([-5, 1, 3, 9]),
+    sums=st.booleans(),
+    sized=st.booleans(),
+    skipped=st.integers(0, 3000),
+    size=st.integers(1, 70_000),
+)
+def test_every_kind_of_zstd_frame_comes_out_in_small_pieces(
+    data: list[tuple[bytes, int]], level: int, *, sums: bool, sized: bool, skipped: int, size: int
+) -> None:
+    """With and without sizes and sums, of blocks of each kind, with frames to skip between them."""
+    plain = b"".join(some * often for some, often in data)
+    packer = zstandard.ZstdCompressor(level=level, write_checksum=sums, write_content_size=sized)
+    stream = packer.compressobj()
+    one = packer.compress(plain) if sized else stream.compress(plain) + stream.flush()
+    skip = (
+        b"\x5a\x2a\x4d\x18"
+        + skipped.to_bytes(4, "little")
+        + b"\x28\xb5\x2f\xfd"[:skipped].ljust(skipped, b"x")
+    )
+    packed = skip + one + skip + one
+    found = list(unpack(Packing.ZSTD, pieces(packed, size)))
+    assert b"".join(found) == plain * 2
+    assert max(map(len, found), default=0) <= PIECE
+
+
+def test_little_is_unpacked_at_once_whatever_it_stands_for() -> None:
+    """A block of four bytes may stand for 128 KiB: a piece of 64 KiB has thousands of them."""
+    # A frame with a window of 8 MiB: blocks that repeat one byte (RFC 8878, 3.1.1.2.2), the last one empty.
+    block = ((1 << 17) << 3 | 1 << 1).to_bytes(3, "little") + b"x"
+    packed = b"\x28\xb5\x2f\xfd\x00\x68" + block * 20_000 + b"\x01\x00\x00"
+    tracemalloc.start()
+    try:
+        assert sum(map(len, unpack(Packing.ZSTD, [packed]))) == 20_000 << 17
+        assert tracemalloc.get_traced_memory()[1] < 4 * MIB
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_frame_that_wants_too_much_memory_is_refused() -> None:

@@ -99,11 +99,11 @@ class _Gzip:
 
 
 class _Zstd:
-    STEP = 512
-    """Compressed bytes at once: they may stand for 128 blocks of 128 KiB, and there is no other bound."""
+    """A frame, of which never more than a block is unpacked at once: that is 128 KiB, and there is no other bound."""
 
     def __init__(self) -> None:
         self._inner = zstandard.ZstdDecompressor(max_window_size=WINDOW).decompressobj()
+        self._blocks = _ZstdBlocks()
 
     @property
     def ended(self) -> bool:
@@ -114,9 +114,46 @@ class _Zstd:
         size = at = 0
         try:
             while at < len(data) and size < PIECE and not self._inner.eof:
-                plain.append(self._inner.decompress(data[at : at + self.STEP]))
+                step = data[at : at + self._blocks.left]
+                plain.append(self._inner.decompress(step))
+                self._blocks.passed(step)
                 size += len(plain[-1])
-                at += self.STEP
+                at += len(step)
         except zstandard.ZstdError as error:
             raise BadPacking(f"the compressed file is damaged: {error}") from error
         return b"".join(plain), self._inner.unused_data + data[at:]
+
+
+class _ZstdBlocks:
+    """Where in a zstd frame the next header ends: RFC 8878, 3.1.1 and 3.1.2. A wrong one the decoder refuses."""
+
+    def __init__(self) -> None:
+        self.left = 5
+        """Bytes up to there, in which no more than one block ends. The first five tell how long the header is."""
+        self._seen = b""
+        self._next: Callable[[bytes], int] = self._of_frame
+
+    def passed(self, data: bytes) -> None:
+        """These bytes of the frame have passed, at most `left`."""
+        self._seen = (self._seen + data[-8:])[-8:]
+        self.left -= len(data)
+        if not self.left:
+            self.left = max(1, self._next(self._seen))
+
+    def _of_frame(self, seen: bytes) -> int:
+        if seen[1:4] == b"\x2a\x4d\x18":  # a frame to skip
+            self._next = self._of_skipped
+            return 3
+        self._next = self._of_block
+        about = seen[4]
+        one_segment, size, dictionary = about >> 5 & 1, about >> 6, (0, 1, 2, 4)[about & 3]
+        return (1 - one_segment) + dictionary + (one_segment, 2, 4, 8)[size] + 3
+
+    def _of_skipped(self, seen: bytes) -> int:
+        return int.from_bytes(seen[4:], "little")
+
+    def _of_block(self, seen: bytes) -> int:
+        header = int.from_bytes(seen[-3:], "little")
+        repeated = header >> 1 & 3 == 1
+        # After the last one there may be a checksum.
+        return (1 if repeated else header >> 3) + (4 if header & 1 else 3)
