@@ -103,9 +103,14 @@ class Entries:
         reach = _REACH
         while True:
             start = max(0, len(data) - reach)
-            found = list(self.all(data, start, line_start=line_start and start == 0, final=final))
-            if found or start == 0:
-                return found[-1] if found else None
+            places = [match.start() + 1 for match in self._scan.of(data).finditer(data, start)]
+            if line_start and start == 0:
+                places.insert(0, 0)
+            for place in reversed(places):
+                if (mark := self.begins(data, place, final=final)) is not None:
+                    return mark
+            if start == 0:
+                return None
             reach *= 8
 
     def zone_in(self, data: bytes, at: int) -> bytes:
