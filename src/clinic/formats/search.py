@@ -10,6 +10,7 @@ the grid is out of order the whole file is taken.
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,7 @@ Read = Callable[[Sequence[tuple[int, int]]], list[bytes]]
 _HOURS = 3 * 3600 * NANOSECONDS
 _ROUNDS = 12
 _LOOKED_AT = 2 * MIB
+_COARSEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Tuning:
     """Bytes of the beginning, by which the format is told."""
 
     grid: int = 128
-    """Probes over the whole file in the first round."""
+    """Most probes over the whole file in the first round."""
 
     block: int = 4 * KIB
     """Bytes of a probe."""
@@ -50,10 +52,21 @@ class Tuning:
     """Bytes around an edge below which it is not narrowed further."""
 
     dense: int = 64
-    """Probes on either side that look for entries of the window beyond the found edges, over two steps of the grid."""
+    """Most probes on either side that look for entries of the window beyond the edges, over two steps of the grid."""
 
     slack: int = 60 * NANOSECONDS
     """How far entries may be out of order unnoticed, nanoseconds."""
+
+    def for_a_time(self, lasts: int) -> Tuning:
+        """For a log of so many nanoseconds: with the grid that makes those probes and the dense ones fewest together.
+
+        Over a network each is a process there. A clock that was put back is noticed by the dense ones where they are
+        half the slack apart, and by the grid where it is put back further than they reach.
+        """
+        if lasts <= 0:
+            return self
+        best = math.ceil(2 * math.sqrt(lasts * 2 / self.slack))
+        return replace(self, grid=min(self.grid, max(best, _COARSEST)))
 
 
 @dataclass(frozen=True)
@@ -247,20 +260,43 @@ class _Search:
             if not wide:
                 break
             before = self.lower, self.upper
-            self._probe([point for edge in wide for point in _spread(*edge, self._tuning.fan)], block)
+            points = [self._points(edge, self._low) for edge in wide & {self.lower}]
+            points += [self._points(edge, self._high) for edge in wide & {self.upper}]
+            self._probe([*dict.fromkeys(point for some in points for point in some)], block)
             self.lower, self.upper = self._lower(self.lower), self._upper(self.upper)
             same = wide & {self.lower, self.upper} & set(before)
             # A long line, or a hole: looked at once more with larger probes, then left as it is.
             stuck |= same if block > self._tuning.block else set()
             block = self._tuning.block * 16 if same else self._tuning.block
 
+    def _points(self, edge: tuple[int, int], time: int) -> list[int]:
+        """The points that divide a stretch, more of them about where `time` is if the log grew evenly."""
+        (start, end), fan = edge, self._tuning.fan
+        first, last = self._marks.get(start), self._marks.get(end)
+        if first is None or last is None or not first.time < time <= last.time:
+            return _spread(start, end, fan)
+        guess = start + (end - start) * (time - first.time) // (last.time - first.time)
+        near = [guess + sign * self._tuning.near // 2 * 4**far for far in range(3) for sign in (-1, 1)]
+        return sorted({*_spread(start, end, fan // 2), *(point for point in near if start < point < end)})
+
+    def _dense(self, start: int, end: int) -> list[int]:
+        """Points half the slack apart, by how long the entries about there took to be written."""
+        places = sorted(self._marks)
+        first = places[max(0, bisect.bisect_right(places, start) - 1)]
+        last = places[min(len(places) - 1, bisect.bisect_left(places, end))]
+        lasts = self._marks[last].time - self._marks[first].time
+        if lasts <= 0:
+            return _spread(start, end, self._tuning.dense)
+        needed = 2 * lasts * (end - start) // ((last - first) * self._tuning.slack) + 2
+        return _spread(start, end, min(self._tuning.dense, needed))
+
     def extend(self) -> tuple[int, int]:
         """Where to read, after a look for entries of the window before the one edge and behind the other."""
         begin, end = self.lower[0], self.upper[1]
         for _ in range(_ROUNDS):
             reach = 2 * self._step
-            before = _spread(max(0, begin - reach), begin, self._tuning.dense)
-            after = _spread(end, min(self._size, end + reach), self._tuning.dense)
+            before = self._dense(max(0, begin - reach), begin)
+            after = self._dense(end, min(self._size, end + reach))
             self._probe([*before, *after], self._tuning.block)
             marks = sorted(self._marks.values(), key=lambda mark: mark.at)
             earlier = [mark.at for mark in marks if mark.at < begin and mark.latest >= self._low]

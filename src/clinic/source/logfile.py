@@ -16,7 +16,7 @@ from clinic.formats.compressed import BadPacking, Packing, packing_of, unpack
 from clinic.formats.cut import Cut, Seen
 from clinic.formats.entries import Entries
 from clinic.formats.logformats import detect
-from clinic.formats.search import Survey, find, measure, newest, survey
+from clinic.formats.search import Survey, Tuning, find, measure, newest, survey
 from clinic.formats.timestamp import NANOSECONDS, Clock
 from clinic.host.base import Host, Reader
 from clinic.outcome import Reason
@@ -143,7 +143,9 @@ class LogFile:
             # What a crash leaves has no times, and would be taken for a part of the line before it.
             return Survey(size, None)
         if self.packing is None:
-            return survey(self._read, size, self._clock)
+            first = self.first()
+            lasts = int(self.info.mtime * NANOSECONDS) - first if first is not None else 0
+            return survey(self._read, size, self._clock, Tuning().for_a_time(lasts))
         known = detect(self.sample.lstrip(b"\0"))
         return Survey(size, Entries((known,), self._clock) if known is not None and known.timed else None)
 

@@ -26,6 +26,9 @@ PACKED = 256 * KIB
 LITTLE = 16 * KIB
 """Bytes of ranges up to which they come as they are."""
 
+MANY = 32
+"""Ranges from which on two of them are read at once."""
+
 LARGEST = 64 * MIB
 """Most bytes of an answer that is taken whole."""
 
@@ -78,10 +81,12 @@ class SSHReader(Reader):
     def _fetch(self, asked: Sequence[tuple[int, int]], deadline: Deadline) -> list[bytes]:
         """One round trip, in blocks: `dd` reads them without flags that only GNU has."""
         blocks = [(offset // BLOCK, -(-(offset + length) // BLOCK)) for offset, length in asked]
-        line = f"ranges_ {self._holder} " + " ".join(f"{begin} {end - begin}" for begin, end in blocks)
         packing = self._hands.packing if sum(length for _, length in asked) > LITTLE else None
-        if packing is not None:
-            line += f" | {_PROGRAMS[packing]}"
+        half = len(blocks) // 2 if packing is not None and len(blocks) >= MANY else 0
+        line = self._line(blocks[half:], packing)
+        if half:
+            # Each range is a process there: what the other half gives, packed, has room in a pipe meanwhile.
+            line = f"{{ {line}; }} | {{ {self._line(blocks[:half], packing)}; cat; }}"
         answer = self._hands.ask(script(line.encode()), deadline)
         parts = self._unpacked(answer.data, packing).split(answer.separator)
         if len(parts) != len(asked) + 1:
@@ -90,6 +95,11 @@ class SSHReader(Reader):
             part[offset - begin * BLOCK :][:length]
             for (offset, length), (begin, _), part in zip(asked, blocks, parts, strict=False)
         ]
+
+    def _line(self, blocks: Sequence[tuple[int, int]], packing: Packing | None) -> str:
+        """What prints ranges of blocks, compressed or not."""
+        line = f"ranges_ {self._holder} " + " ".join(f"{begin} {end - begin}" for begin, end in blocks)
+        return line if packing is None else f"{line} | {_PROGRAMS[packing]}"
 
     def _unpacked(self, data: bytes, packing: Packing | None) -> bytes:
         if packing is None:
