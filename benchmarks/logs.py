@@ -130,10 +130,16 @@ def _moments(size: int) -> Iterator[datetime]:
 
 
 def make(path: Path, size: int) -> Path:
-    """The log at `path`, unless it is there."""
+    """The log at `path`, written unless it is there, and as if its last entry had just been."""
+    if not path.exists() or path.stat().st_size < size:
+        _write(path, size)
+    end = START.timestamp() + DAY
+    os.utime(path, (end, end))
+    return path
+
+
+def _write(path: Path, size: int) -> None:
     global _written  # noqa: PLW0603 - the clock of the entries is how much is written
-    if path.exists() and path.stat().st_size >= size:
-        return path
     _written = 0
     with path.open("wb", buffering=4 * MIB) as file:
         for entry in slow(size) if "slow" in path.name else unified(size):
@@ -141,7 +147,6 @@ def make(path: Path, size: int) -> Path:
             _written += len(entry)
             if _written >= size:
                 break
-    return path
 
 
 # -- what is measured

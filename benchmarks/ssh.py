@@ -26,7 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -67,16 +68,24 @@ def window(home: Path, port: str, path: str, out: str) -> None:
     wanted = Window(first, first + timedelta(seconds=length, microseconds=-1))
     cluster = Cluster("bench", "manual", (Machine("node"),))
     common = Common(cluster, wanted, SecretRegister(), lambda _: door(home, port))
+    parts = LogWindow("node", (path,)).open(AttemptDoors(common, Deadline(None)))
+    chunks = (chunk for part in parts for chunk in part.chunks if isinstance(chunk, bytes))
+    if out:
+        store(chunks, Path(out))
+    else:
+        deque(chunks, maxlen=0)
+    common.close()
+
+
+def store(chunks: Iterable[bytes], out: Path) -> None:
+    """Redact them and store them as the bundle's writer does."""
     stream = Redactor(SecretRegister()).stream(Content.LOG)
-    with Path(out or "/dev/null").open("wb") as file:
+    with out.open("wb") as file:
         packer = Packer(file)
-        for part in LogWindow("node", (path,)).open(AttemptDoors(common, Deadline(None))):
-            for chunk in part.chunks:
-                if out and isinstance(chunk, bytes):
-                    packer.take(stream.feed(chunk))
+        for chunk in chunks:
+            packer.take(stream.feed(chunk))
         packer.take(stream.finish())
         packer.finish()
-    common.close()
 
 
 def commands(home: Path, port: str, count: str) -> None:
