@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,22 @@ def test_a_file_that_never_ends_is_read_no_further_than_such_a_file_goes(
 ) -> None:
     ended = clinic(*words, "/dev/zero")
     assert (ended.code, "/dev/zero is longer than" in ended.err) == (2, True), ended
+
+
+@pytest.mark.parametrize("words", ["bundles", "collectors storage", "--help", "redact --list-rules"])
+def test_what_had_no_room_is_not_taken_for_printed(tmp_path: Path, words: str) -> None:
+    """A command that does more than print is not a failure for that, and says nothing of Python's."""
+    line = f"{sys.executable} -m clinic {words} >/dev/full"
+    ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+    expected = 0 if words.startswith("redact") else 7
+    assert (ended.returncode, ended.stderr.count(b"\n")) == (expected, 2 if expected else 0), ended
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-"])
+def test_no_stream_has_to_be_open(tmp_path: Path, closed: str) -> None:
+    line = f"{sys.executable} -m clinic collect local --include storage.df -o bundle {closed}"
+    ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+    assert (ended.returncode, (tmp_path / "bundle" / "manifest.json").is_file()) == (0, True), ended
 
 
 def test_a_key_that_is_nested_without_end_is_none(clinic: Clinic, tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ COMMANDS = {
     "upload": "Send a package or bundle where a person has said that it may go.",
     "verify": "Check that a bundle is exactly what its manifest says.",
 }
+
+_ONLY_PRINTS = frozenset(
+    "bundles clusters collectors doctor drift inspect leaks logs metrics unmask verify".split()
+)
+"""Commands that leave nothing but what they print."""
 """Every command with its line of help: known without importing any of them, so that --help is instant."""
 
 
@@ -104,13 +109,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run the command line `words`; the exit code. Every error ends here as one message."""
-    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+    # The lowest first: a new file takes the lowest number that is free, and gets the one that was closed.
+    for name, stream, mode in (
+        ("stdin", sys.stdin, "r"),
+        ("stdout", sys.stdout, "w"),
+        ("stderr", sys.stderr, "w"),
+    ):
         if stream is None:  # so Python says for one that was closed
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 # for as long as we run
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 # for as long as we run
+    try:
+        return _run(words)
+    finally:
+        _end_output()
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         code = cli.main(list(words), prog_name="clinic", standalone_mode=False, color=_colours())
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return _require_shown(words, code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -128,6 +145,25 @@ def run(words: Sequence[str]) -> int:
         return _report(_of_system(error), words)
     except Exception as error:  # noqa: BLE001  # the one catch of what nobody expected
         return _report(ClinicError(_describe(error)), words)
+
+
+def _end_output() -> None:
+    """What is still to be printed goes out now or never: Python would complain at exit, with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        from clinic.cli.output import hush  # only when something went wrong
+
+        hush(err=False)
+
+
+def _require_shown(words: Sequence[str], code: int) -> int:
+    """`code`, unless what a command does is print and not all of that had room. Raises `DiskFull`."""
+    from clinic.cli.output import is_lost
+
+    if not code and is_lost() and next((word for word in words if word[:1] != "-"), "") in _ONLY_PRINTS:
+        raise DiskFull("there is no room for what is printed: a part of it is missing")
+    return code
 
 
 def _colours() -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -34,10 +35,20 @@ def say(text: str = "", *, err: bool = False, colour: str | None = None, bold: b
 
 
 def _print(text: str, err: bool) -> None:
+    global _lost  # noqa: PLW0603 # there is one standard output
     try:
         click.echo(text, err=err)
-    except OSError:
+    except OSError as error:
+        _lost = _lost or (error.errno == errno.ENOSPC and not err)
         hush(err=err)
+
+
+_lost = False
+
+
+def is_lost() -> bool:
+    """Whether something of standard output was not printed for lack of room."""
+    return _lost
 
 
 def hush(*, err: bool) -> None:
