@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from tests.lab.directory import LOG_FILE, claim
+from tests.lab.machines.kinds import names
 from tests.lab.machines.network import obstacle
 from tests.lab.machines.sshd import MachineSshd
 from tests.lab.options import USUAL, Options
@@ -125,7 +126,7 @@ def _spawn(directory: Path, options: Options, *, stay: bool, say: Say) -> subpro
 
 def _is_wanted(program: Program, options: Options) -> bool:
     if isinstance(program, MachineSshd):
-        return options.cluster and options.machines
+        return options.cluster and options.machines and program.machine in names(options.spares)
     return options.cluster or not isinstance(program, MemberProgram)
 
 

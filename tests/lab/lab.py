@@ -70,6 +70,9 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="each instance has a machine of its own, reached by ssh (root)",
     )
+    parser.add_argument(
+        "--spares", type=int, default=USUAL.spares, metavar="N", help="so many machines more (at most 8)"
+    )
     parser.add_argument("--no-cluster", action="store_true", help="only the real servers")
     parser.add_argument("--tls", action="store_true", help="the cluster speaks TLS, with client certificates")
     parser.add_argument(
@@ -114,6 +117,7 @@ def _up(options: argparse.Namespace) -> int:
         cluster=not options.no_cluster,
         tls=options.tls,
         machines=options.machines,
+        spares=options.spares,
         log_rate=options.log_rate,
         history=options.history,
         history_step=options.history_step,

@@ -18,6 +18,9 @@ class Options:
     machines: bool = False
     """Whether each of its instances has a machine of its own: network namespaces, with sshd. Needs root."""
 
+    spares: int = 0
+    """How many more machines there are then, on which nothing of the cluster runs; eight at most."""
+
     log_rate: float = 1.0
     """Entries a second that each instance adds to its logs."""
 

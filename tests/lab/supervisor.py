@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.lab.directory import clear, locked, remove, root_for_servers
-from tests.lab.machines.kinds import ADDRESSES
+from tests.lab.machines.kinds import ADDRESSES, names
 from tests.lab.machines.network import Network
 from tests.lab.options import Options
 from tests.lab.ports import NoNetwork, Ports
@@ -176,7 +176,7 @@ class Supervisor:
         if not self._options.machines:
             return {}
         self._network = Network(network)
-        addresses = {name: host_in(network, recorded) for name, recorded in ADDRESSES.items()}
+        addresses = {name: host_in(network, ADDRESSES[name]) for name in names(self._options.spares)}
         return {address: self._network.add(name, address) for name, address in addresses.items()}
 
     def _seat(self, program: Program, network: str) -> Seat:

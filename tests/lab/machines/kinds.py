@@ -9,8 +9,17 @@ from tests.lab.standin.members import RECORDED_HOSTS
 JUMP = "jump"
 """The machine that runs nothing of the cluster: another is reached by ssh through it only."""
 
-ADDRESSES: Mapping[str, str] = {**RECORDED_HOSTS, JUMP: "127.0.8.1"}
+SPARES: Mapping[str, str] = {f"spare-{number}": f"127.0.7.{number}" for number in range(1, 9)}
+"""Machines of which a lab has as many as it is told to, with nothing of the cluster: all make twenty to log in at."""
+
+ADDRESSES: Mapping[str, str] = {**RECORDED_HOSTS, JUMP: "127.0.8.1", **SPARES}
 """Every machine, named as the instance that runs on it, and its address as the recordings would have it."""
+
+
+def names(spares: int) -> tuple[str, ...]:
+    """The machines of a lab with so many spare ones."""
+    return tuple(name for name in ADDRESSES if name not in SPARES or name in list(SPARES)[:spares])
+
 
 BEHIND_JUMP = "tikv-3"
 """Its ssh answers the jump host alone."""

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Generator
 from pathlib import Path
 
-from tests.lab.machines.kinds import ACCOUNT, ADDRESSES, BEHIND_JUMP, JUMP, account_id
+from tests.lab.machines.kinds import ACCOUNT, BEHIND_JUMP, JUMP, account_id, names
 from tests.lab.machines.network import ip, on_machine
 from tests.lab.program import tool
 from tests.lab.state import Lab, LabError, Server
@@ -31,7 +31,8 @@ class Machines:
 
     def __init__(self, lab: Lab) -> None:
         """Those of `lab`; raises `LabError` when it has none."""
-        self._sshds = {name: lab.server(f"ssh-{name}") for name in ADDRESSES}
+        spares = sum(server.name.startswith("ssh-spare-") for server in lab.servers)
+        self._sshds = {name: lab.server(f"ssh-{name}") for name in names(spares)}
 
     @property
     def names(self) -> tuple[str, ...]:
