@@ -14,6 +14,7 @@ import pytest
 from clinic.bundle.journal import Header
 from clinic.bundle.manifest import Run
 from clinic.bundle.member import Stretches
+from clinic.bundle.names import INDEX
 from clinic.bundle.record import Entry, Record
 from clinic.bundle.writer import BundleWriter
 from clinic.formats import seekable
@@ -23,7 +24,6 @@ from clinic.formats.logindexer import LogIndexer
 from clinic.kinds import Content
 from clinic.outcome import Status
 from clinic.read import logentries, logfiles
-from clinic.read.indexes import INDEX
 from clinic.read.logfiles import log_files, with_index
 from clinic.read.logs import GRAVE, Choice, merged
 from clinic.read.open import Opened, open_bundle

@@ -40,6 +40,9 @@ PARTIAL = ".partial"
 COMPRESSED = ".zst"
 """Ending of a file that is stored as zstd frames."""
 
+INDEX = ".index"
+"""What is appended to a log's name for its index."""
+
 UNLISTED = frozenset({MANIFEST, SUMS, JOURNAL, LOCK})
 """Files that no manifest lists. After a crash the last two may lie beside a manifest, meaning nothing."""
 

@@ -6,12 +6,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from clinic.bundle.names import INDEX
 from clinic.cli.collect_options import Options
 from clinic.cli.output import say
 from clinic.errors import Refused, UsageError
 from clinic.formats.logindexer import LogIndexer
 from clinic.progress import Progress
-from clinic.read.indexes import INDEX
 from clinic.read.open import open_bundle
 from clinic.read.privacypage import LITERALS, level_of
 from clinic.read.pseudonymise import pseudonymise

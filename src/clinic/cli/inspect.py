@@ -28,10 +28,10 @@ from clinic.read.fact import Findings, alike
 from clinic.read.find import find_file
 from clinic.read.heading import heading
 from clinic.read.loudest import find, reading
-from clinic.read.missing import NO_LOSS, Group, groups, is_missing, not_here
+from clinic.read.missing import NO_LOSS, Group, group_lines, groups, is_missing, not_here
 from clinic.read.open import Opened
 from clinic.read.places import places
-from clinic.read.summary import fact_lines, group_lines
+from clinic.read.summary import fact_lines
 from clinic.units import MIB, human_size, plural
 
 FACTS = 12

@@ -15,11 +15,7 @@ from clinic.cli.options import SizeType
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import terminating
-from clinic.cli.upload_package import container_for
-from clinic.cluster.discovery.tiup import tiup_home
-from clinic.consent.destinations import find_destination
 from clinic.formats.certificate import read_certificate
-from clinic.read.diagregion import certificate
 from clinic.read.leakresults import last_result, looked
 from clinic.read.leaveout import choose
 from clinic.read.open import open_bundle
@@ -100,12 +96,21 @@ def _keys(
     recipients: tuple[str, ...], to: str, cert: Path | None, region: str
 ) -> tuple[tuple[str, ...], str]:
     """Whom it is encrypted to: age recipients, and the certificate for which it becomes a `.diag`."""
-    place = find_destination(to) if to else None
-    known = () if place is None else place.recipients
+    known: tuple[str, ...] = ()
+    if to:
+        # What knows destinations takes longer to load than a small bundle to pack.
+        from clinic.cli.upload_package import container_for
+        from clinic.consent.destinations import find_destination
+
+        place = find_destination(to)
+        known = place.recipients
+        if cert is None and not region and container_for(place, recipients) == DIAG:
+            return recipients, place.certificate
     if cert is not None or region:
+        from clinic.cluster.discovery.tiup import tiup_home
+        from clinic.read.diagregion import certificate
+
         return (*recipients, *known), certificate(cert, region, tiup_home())
-    if place is not None and container_for(place, recipients) == DIAG:
-        return recipients, place.certificate
     return (*recipients, *known), ""
 
 

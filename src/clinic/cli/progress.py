@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from clinic.cli.output import harmless
 from clinic.progress import Progress
 from clinic.units import human_size
+
+if TYPE_CHECKING:
+    from tqdm import tqdm  # what it loads takes longer than many a command
 
 SLOW = 2.0
 """Seconds after which a running item is worth naming."""
@@ -40,16 +41,17 @@ class Bars(Progress):
         """Draw a bar of `items`."""
         del size
         self._began = time.monotonic()
-        quiet = not sys.stderr.isatty()
+        if not sys.stderr.isatty():
+            return
+        from tqdm import tqdm
+
         form = "{desc}: {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-        self._bar = tqdm(
-            total=items, desc=title, file=sys.stderr, disable=quiet, leave=False, bar_format=form
-        )
+        self._bar = tqdm(total=items, desc=title, file=sys.stderr, leave=False, bar_format=form)
 
     def started(self, key: str, label: str) -> None:
         """Remember since when `key` runs."""
         with self._lock:
-            self._running[key] = (time.monotonic(), harmless(label))
+            self._running[key] = (time.monotonic(), label)
 
     def moved(self, key: str, size: int) -> None:
         """Count bytes and show the rate."""
@@ -72,6 +74,8 @@ class Bars(Progress):
 
     def say(self, message: str) -> None:
         """Print a line above the bar."""
+        from tqdm import tqdm
+
         tqdm.write(harmless(message), file=sys.stderr)
 
     def end(self) -> None:
@@ -82,11 +86,11 @@ class Bars(Progress):
 
     def _show(self) -> None:
         bar, now = self._bar, time.monotonic()
-        if bar is None or bar.disable or now - self._shown < REDRAW:
+        if bar is None or now - self._shown < REDRAW:
             return
         with self._lock:
             self._shown = now
             rate = self._size / max(now - self._began, 0.001)
             oldest = min(self._running.values(), default=(now, ""))
-        slow = f", {oldest[1]} {now - oldest[0]:.0f} s" if now - oldest[0] > SLOW else ""
+        slow = f", {harmless(oldest[1])} {now - oldest[0]:.0f} s" if now - oldest[0] > SLOW else ""
         bar.set_postfix_str(f", {human_size(self._size)}, {human_size(rate)}/s{slow}")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from clinic.bundle.names import INDEX
 from clinic.cli.output import print_json, say, say_readable, table
 from clinic.cli.progress import Bars
 from clinic.errors import UsageError
 from clinic.formats.logindexer import LogIndexer
 from clinic.kinds import Content
-from clinic.read.indexes import INDEX
 from clinic.read.open import open_bundle
 from clinic.read.pseudonymise import pseudonymise
 from clinic.redact import SHIPPED, Redactor, RuleSet

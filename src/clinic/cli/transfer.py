@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
 from clinic.cli.output import harmless
 from clinic.progress import Progress
 from clinic.upload.flow import RESUMED
+
+if TYPE_CHECKING:
+    from tqdm import tqdm  # what it loads takes longer than many a command
 
 EVERY = 1.0
 """Seconds between two lines of JSON."""
@@ -28,15 +30,17 @@ class ByteBar(Progress):
         """Draw a bar of bytes."""
         del items
         self.end()
-        quiet = not sys.stderr.isatty()
+        if not sys.stderr.isatty():
+            return
+        from tqdm import tqdm
+
         self._bar = tqdm(
             total=size, desc=title, unit="B", unit_scale=True, unit_divisor=1024, file=sys.stderr, leave=False,
-            disable=quiet,
         )  # fmt: skip
 
     def moved(self, key: str, size: int) -> None:
         """Go on by so much; what went in an earlier run says nothing of the rate."""
-        if self._bar is None or self._bar.disable:
+        if self._bar is None:
             return
         if key == RESUMED:
             self._bar.initial += size
@@ -47,6 +51,8 @@ class ByteBar(Progress):
 
     def say(self, message: str) -> None:
         """Print a line above the bar."""
+        from tqdm import tqdm
+
         tqdm.write(harmless(message), file=sys.stderr)
 
     def end(self) -> None:

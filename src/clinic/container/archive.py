@@ -69,14 +69,13 @@ def write(members: Iterable[Member], moment: int, *, threads: int = 0) -> Iterat
     """
     frames = _Frames(threads)
     size = 0
+    before = b""
     for member in members:
         head = _head(member, moment)
-        yield frames.squeezed(head)
-        yield from _content(frames, member)
-        padding = -member.size % _BLOCK
-        yield frames.squeezed(bytes(padding))
-        size += len(head) + member.size + padding
-    yield frames.squeezed(bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % _RECORD))
+        yield from _content(frames, member, before + head)
+        before = bytes(-member.size % _BLOCK)
+        size += len(head) + member.size + len(before)
+    yield frames.squeezed(before + bytes(2 * _BLOCK + -(size + 2 * _BLOCK) % _RECORD))
     yield frames.end()
 
 
@@ -87,7 +86,9 @@ def _head(member: Member, moment: int) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def _content(frames: _Frames, member: Member) -> Iterator[bytes | memoryview]:
+def _content(frames: _Frames, member: Member, before: bytes) -> Iterator[bytes | memoryview]:
+    """The bytes of `member`, with what stands `before` them."""
+    yield frames.squeezed(before)
     left = member.size
     if member.packed:
         yield frames.end() + _RAW_FRAME

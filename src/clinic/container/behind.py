@@ -9,22 +9,52 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from clinic.units import MIB
 
+Piece = bytes | memoryview
+
 _AT_ONCE = MIB
 """Bytes that are handed over together: fewer cost more to hand over, more no longer fit the processor's cache."""
 
 _STEPS = 8
 """Hand-overs that may wait."""
 
+_MANY = 64
+"""Pieces that are cheaper to put together than to handle one by one."""
+
+
+class Follower:
+    """One thread that does what it is told, in order, a few steps behind."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting = deque[Future[object]]()
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def do(self, work: Callable[..., object], *given: object) -> None:
+        """Have `work` done with what is `given`. Raises what an earlier one has raised."""
+        while self._waiting and (len(self._waiting) >= _STEPS or self._waiting[0].done()):
+            self._waiting.popleft().result()
+        self._waiting.append(self._pool.submit(work, *given))
+
+    def finish(self) -> None:
+        """Wait until all is done. Raises what it has raised."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
 
 class Behind:
     """Hashes the bytes that are written to it and passes them on, while the next ones are made."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        """`write` gets all of them, in order, in another thread."""
-        self._pools = [(ThreadPoolExecutor(1), deque[Future[None]]()) for _ in range(2)]
+    def __init__(self, write: Callable[..., None]) -> None:
+        """`write` gets all of them, in order, some pieces at a time, in another thread."""
+        self._writing, self._hashing = Follower(), Follower()
+        self._write = write
         self._digest = hashlib.sha256()
-        self._work = (write, self._digest.update)
-        self._held: list[bytes | memoryview] = []
+        self._held: list[Piece] = []
         self._count = 0
         self.size = 0
         """Bytes so far."""
@@ -33,11 +63,13 @@ class Behind:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for pool, _ in self._pools:
-            pool.shutdown(cancel_futures=True)
+        self._writing.__exit__(*error)
+        self._hashing.__exit__(*error)
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: Piece) -> None:
         """Take `data`. Raises what passing on earlier bytes has raised."""
+        if not data:
+            return
         self._held.append(data)
         self._count += len(data)
         self.size += len(data)
@@ -45,17 +77,18 @@ class Behind:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        whole = b"".join(self._held)
+        pieces = self._held if len(self._held) <= _MANY else [b"".join(self._held)]
         self._held, self._count = [], 0
-        for (pool, waiting), work in zip(self._pools, self._work, strict=True):
-            if len(waiting) >= _STEPS:
-                waiting.popleft().result()
-            waiting.append(pool.submit(work, whole))
+        self._writing.do(self._write, *pieces)
+        self._hashing.do(self._hash, *pieces)
+
+    def _hash(self, *pieces: Piece) -> None:
+        for piece in pieces:
+            self._digest.update(piece)
 
     def finish(self) -> str:
         """Wait until all is done; SHA-256 of the bytes, hexadecimal. Raises what passing on has raised."""
         self._hand_over()
-        for _, waiting in self._pools:
-            while waiting:
-                waiting.popleft().result()
+        self._writing.finish()
+        self._hashing.finish()
         return self._digest.hexdigest()

@@ -59,14 +59,17 @@ class Parts:
             self._part.__exit__(*error)
         shutil.rmtree(self._here, ignore_errors=True)
 
-    def write(self, data: bytes) -> None:
-        """Append `data`, in the next part where this one is full. Raises `DiskFull`."""
-        rest = memoryview(data)
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Append the pieces, in the next part where this one is full. Raises `DiskFull`."""
+        for piece in pieces:
+            self._append(memoryview(piece))
+
+    def _append(self, rest: memoryview) -> None:
         while rest:
             if self._part is None:
                 self._part = NewFile(self._here / f"{self._name}.{len(self._sums) + 1:03}")
                 self._digest, self._left = hashlib.sha256(), self._size
-            piece, rest = bytes(rest[: self._left]), rest[self._left :]
+            piece, rest = rest[: self._left], rest[self._left :]
             self._part.write(piece)
             self._digest.update(piece)
             self._left -= len(piece)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from clinic.bundle.manifest import Manifest
 from clinic.bundle.member import open_stored, plain
-from clinic.bundle.names import fold
+from clinic.bundle.names import INDEX, fold
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
 from clinic.container import archive
@@ -23,7 +23,6 @@ from clinic.errors import BadBundle, UsageError
 from clinic.newfile import disk_errors
 from clinic.progress import Progress
 from clinic.read.diagmetrics import write_metrics
-from clinic.read.indexes import INDEX
 from clinic.read.leaveout import Chosen, choose
 from clinic.read.newdirectory import new_directory, write_file
 from clinic.read.open import Opened

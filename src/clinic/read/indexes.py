@@ -9,16 +9,13 @@ import zstandard
 
 from clinic.bundle.manifest import Run
 from clinic.bundle.member import LARGEST_WINDOW, open_stored
-from clinic.bundle.names import COMPRESSED
+from clinic.bundle.names import COMPRESSED, INDEX
 from clinic.bundle.record import Record
 from clinic.bundle.spool import Root
 from clinic.errors import BadBundle
 from clinic.formats.logindex import LogIndex
 from clinic.read.fact import LARGEST, Fact
 from clinic.units import plural
-
-INDEX = ".index"
-"""What is appended to a log's name for its index."""
 
 LOUDEST = 3
 """Messages that are facts."""

@@ -13,7 +13,6 @@ from clinic.bundle.packagefile import read_facts
 from clinic.home import state_dir
 from clinic.newfile import private_folder, put
 from clinic.progress import Progress
-from clinic.read.leaks import find_leaks, result_of
 from clinic.read.open import Opened
 
 _RESULTS = "leaks"
@@ -28,6 +27,8 @@ def looked(opened: Opened, paths: Collection[str], progress: Progress | None = N
     known, wanted = last_result(opened.id), {*paths, MANIFEST}
     if known.checked and wanted.issuperset(known.files):
         return known
+    from clinic.read.leaks import find_leaks, result_of  # the rules take long to load
+
     result, leaks = find_leaks(opened, progress=progress)
     if not known.checked:  # what somebody looked for with values of their own says more
         keep_result(opened.id, result)

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clinic.bundle.manifest import Manifest, Redaction
-from clinic.bundle.names import MANIFEST, SUMMARY, SUMS
+from clinic.bundle.names import INDEX, MANIFEST, SUMMARY, SUMS
 from clinic.bundle.reader import Bundle
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.structure import read_whole, sums
 from clinic.errors import UsageError
 from clinic.outcome import Reason, Status
-from clinic.read.indexes import INDEX
 from clinic.read.open import Opened
 from clinic.units import plural
 

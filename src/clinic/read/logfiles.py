@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timezone
 
+from clinic.bundle.names import INDEX
 from clinic.bundle.record import FileEntry, Record
 from clinic.formats import seekable
 from clinic.formats.coverage import read_told, read_zone
@@ -15,7 +16,6 @@ from clinic.formats.logformats import detect
 from clinic.formats.logindex import MINUTE, LogIndex, Minute
 from clinic.formats.timestamp import NANOSECONDS, Clock
 from clinic.read.fromdiag import UNKNOWN
-from clinic.read.indexes import INDEX
 from clinic.read.open import Opened
 from clinic.units import KIB, MIB
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from clinic.bundle.record import Record
+from clinic.formats.page import bounded, plain, some
 from clinic.outcome import Reason, Status
 from clinic.units import plural
+
+FEW = 3
+"""How many machines are named beside what is told of them."""
 
 NO_LOSS = {
     Reason.NOT_APPLICABLE: "not applicable here",
@@ -105,3 +109,15 @@ def _gravity(group: Group) -> tuple[int, int]:
     order = (Reason.UNREACHABLE, Reason.NOT_PERMITTED, Reason.TOOL_ABSENT)
     known = order.index(group.reason) if group.reason in order else 0
     return (0 if group.incomplete else 1, known)
+
+
+def group_lines(group: Group, columns: int, most: int | None = None) -> Iterator[str]:
+    """What is missing and why, and what would bring it; each in at most so many lines."""
+    where = some([plain(place) for place in group.places], FEW)
+    what = some(list(group.ids), 4)
+    several = f"{group.count} items, " if group.count > 1 else ""
+    because = f": {plain(group.messages[0])}" if len(group.messages) == 1 else ""
+    text = f"{f'{where}: ' if where else ''}{several}{group.why}: {what}{because}"
+    yield from bounded("  ", plain(text), columns, most)
+    if group.fixes:
+        yield from bounded("    ", f"fix: {'; '.join(map(plain, group.fixes))}", columns, most)

@@ -17,19 +17,17 @@ from clinic.bundle.names import MANIFEST, SUMS, safe_name
 from clinic.bundle.package import ENDING, Kept, LeakResult, Package
 from clinic.bundle.record import FileEntry
 from clinic.container import age, archive, diag
-from clinic.container.behind import Behind
+from clinic.container.behind import Behind, Follower
 from clinic.container.split import Parts
 from clinic.errors import BadBundle, Refused, UsageError
 from clinic.formats.certificate import read_certificate
 from clinic.kinds import Sensitivity
 from clinic.newfile import NewFile, put
 from clinic.progress import Progress
-from clinic.read.diagtree import diag_tree, members, metadata
 from clinic.read.leaveout import Chosen, choose
-from clinic.read.missing import groups
+from clinic.read.missing import group_lines, groups
 from clinic.read.open import Opened
-from clinic.read.summary import group_lines
-from clinic.units import MIB
+from clinic.units import KIB, MIB
 
 PLAIN, AGE, DIAG = "tar.zst", "tar.zst.age", "diag"
 """The containers, as `Package.container` calls them."""
@@ -38,6 +36,9 @@ ITSELF = "bundle"
 """What the manifest, the digests and the summary count as."""
 
 _COLUMNS = 200
+
+_SMALL = 256 * KIB
+"""Bytes that are hashed sooner than handed over."""
 
 _THREADS = 2
 """That compress what was decompressed for a `.diag`; each needs memory."""
@@ -124,26 +125,35 @@ class _Job:
         self._keys = keys
         self._certificate = certificate
         self._progress = progress
+        self._checking = Follower()
 
-    def fill(self, write: Callable[[bytes], None], out: Path) -> Package:
+    def fill(self, write: Callable[..., None], out: Path) -> Package:
         """Hand the package's bytes to `write`; what it is then. `out` is what it will be called."""
-        manifest, files = self._chosen.manifest, self._chosen.files
+        files = self._chosen.files
         self._progress.begin("packing", len(files), sum(file.stored for file in files))
         kept, lost = tuple(_kept(self._chosen)), ""
-        with Behind(write) as behind:
+        with Behind(write) as behind, self._checking:
             if self._certificate:
-                with diag_tree(self._opened, self._chosen, out.parent, self._progress) as tree:
-                    pieces = archive.write(members(tree), _moment(manifest), threads=_THREADS)
-                    diag.encrypt(metadata(tree, manifest), pieces, self._certificate, behind.write)
-                    kept, lost = tuple(_kept_of(manifest, tree.kept)), tree.lost
+                kept, lost = self._diag(out.parent, behind.write)
             elif self._keys:
                 age.encrypt(self._archive(), self._keys, behind.write)
             else:
                 for piece in self._archive():
                     behind.write(piece)
+            self._checking.finish()
             digest = behind.finish()
         self._progress.end()
         return self._package(out.name, digest, behind.size, kept, lost)
+
+    def _diag(self, scratch: Path, write: Callable[[bytes], None]) -> tuple[tuple[Kept, ...], str]:
+        """The same as a `.diag`: what is in it, and what of the bundle is not."""
+        from clinic.read.diagtree import diag_tree, members, metadata
+
+        manifest = self._chosen.manifest
+        with diag_tree(self._opened, self._chosen, scratch, self._progress) as tree:
+            pieces = archive.write(members(tree), _moment(manifest), threads=_THREADS)
+            diag.encrypt(metadata(tree, manifest), pieces, self._certificate, write)
+            return tuple(_kept_of(manifest, tree.kept)), tree.lost
 
     def _archive(self) -> Iterator[bytes | memoryview]:
         return archive.write(self._members(), _moment(self._chosen.manifest))
@@ -157,21 +167,26 @@ class _Job:
             yield archive.Member(f"{folder}/{file.path}", file.stored, content, packed=file.compressed)
 
     def _content(self, file: FileEntry) -> Iterator[bytes]:
-        """The stored bytes of `file`. Raises `BadBundle` at the end where they are not the ones that were sealed."""
-        root, digest = self._opened.root, hashlib.sha256()
+        """The stored bytes of `file`. They are held against its digest behind, so the package ends, or does not."""
+        digest = hashlib.sha256()
+        do = self._checking.do if file.stored > _SMALL else _at_once
         self._progress.started(file.path, file.path)
-        with open_stored(root, file.path) as stream:
+        with open_stored(self._opened.root, file.path) as stream:
             left = file.stored
             while left and (data := stream.read(min(MIB, left))):
-                digest.update(data)
+                do(digest.update, data)
                 left -= len(data)
                 self._progress.moved(file.path, len(data))
                 yield data
-            if left or stream.read(1) or digest.hexdigest() != file.sha256:
-                raise BadBundle(
-                    f"{root}: {file.path!r} is not the file that was sealed", hint=f"clinic verify {root}"
-                )
+            do(self._require_sealed, file, digest.hexdigest, not left and not stream.read(1))
         self._progress.ended(file.path, "ok")
+
+    def _require_sealed(self, file: FileEntry, found: Callable[[], str], whole: bool) -> None:
+        if not whole or found() != file.sha256:
+            root = self._opened.root
+            raise BadBundle(
+                f"{root}: {file.path!r} is not the file that was sealed", hint=f"clinic verify {root}"
+            )
 
     def _package(self, name: str, sha256: str, size: int, kept: tuple[Kept, ...], lost: str) -> Package:
         container = DIAG if self._certificate else AGE if self._keys else PLAIN
@@ -195,6 +210,10 @@ def foreseen(chosen: Chosen, name: str, container: str, keys: tuple[str, ...]) -
         kept=() if container == DIAG else tuple(_kept(chosen)), missing=tuple(_missing(manifest)),
         redaction=manifest.redaction, privacy=str(run.options.get("privacy", "none")),
     )  # fmt: skip
+
+
+def _at_once(work: Callable[..., object], *given: object) -> None:
+    work(*given)
 
 
 def _moment(manifest: Manifest) -> int:

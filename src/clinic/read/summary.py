@@ -15,7 +15,7 @@ from clinic.read.coverage import coverage_lines
 from clinic.read.fact import Alike, Findings, alike
 from clinic.read.heading import heading
 from clinic.read.loudest import find, reading
-from clinic.read.missing import Group, groups, not_here
+from clinic.read.missing import FEW, group_lines, groups, not_here
 from clinic.read.open import never_ended
 from clinic.read.places import places
 
@@ -24,9 +24,6 @@ LINES = 60
 
 LONG = 3
 """Lines of the page that one fact, or one thing that is missing, may take; its fix may take as many."""
-
-FEW = 3
-"""How many machines are named beside what is told of them."""
 
 _GOES_ON = " \\"
 """A command over two lines can be pasted as it is."""
@@ -143,18 +140,6 @@ def _missing(records: Sequence[Record]) -> Iterator[list[str]]:
     rest = not_here(records)
     if rest:
         yield [f"  {rest}"]
-
-
-def group_lines(group: Group, columns: int, most: int | None = None) -> Iterator[str]:
-    """What is missing and why, and what would bring it; each in at most so many lines."""
-    where = some([plain(place) for place in group.places], FEW)
-    what = some(list(group.ids), 4)
-    several = f"{group.count} items, " if group.count > 1 else ""
-    because = f": {plain(group.messages[0])}" if len(group.messages) == 1 else ""
-    text = f"{f'{where}: ' if where else ''}{several}{group.why}: {what}{because}"
-    yield from bounded("  ", plain(text), columns, most)
-    if group.fixes:
-        yield from bounded("    ", f"fix: {'; '.join(map(plain, group.fixes))}", columns, most)
 
 
 def _ask(run: Run, records: Sequence[Record], findings: Findings, name: str) -> Iterator[list[str]]:
