@@ -80,7 +80,24 @@ def test_the_certificate_comes_from_a_file_or_from_diag(made: Path, clinic: Run,
     code, out, _ = clinic("pack", made / "bundle", "-o", "p.diag", *ways[way])
     assert (code, "Only the owner of the certificate lab-test can open it: you can't." in out) == (0, True)
     code, out, _ = clinic("verify", "p.diag", "--key", made / "key")
-    assert (code, "Readable to its end: " in out, "Its format holds no digests" in out) == (0, True, True)
+    assert (code, "Readable to its end: " in out, "Its SHA-256 is the one in p.diag.json" in out) == (
+        0,
+        True,
+        True,
+    )
+    Path("p.diag.json").unlink()
+    code, out, _ = clinic("verify", "p.diag", "--key", made / "key")
+    assert (code, "Its format holds no digests" in out) == (0, True)
+
+
+def test_one_that_is_cut_or_changed_is_not_what_stands_beside_it(made: Path, clinic: Run) -> None:
+    """The last bytes are zstd's checksum: without them nothing in the format would show it."""
+    clinic("pack", made / "bundle", "-o", "p.diag", "--cert", made / "cert.pem")
+    good = Path("p.diag").read_bytes()
+    for bad in (good[:-3], good[:-1] + bytes([good[-1] ^ 1]), good + b"more"):
+        Path("p.diag").write_bytes(bad)
+        code, _, err = clinic("verify", "p.diag", "--key", made / "key")
+        assert (code, "p.diag is not the package that p.diag.json tells of" in err) == (6, True), err
 
 
 def test_for_the_clinic_server_it_is_what_that_takes(made: Path, clinic: Run) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clinic.bundle.package import ENDING
+from clinic.bundle.packagefile import read_package
 from clinic.cli.output import print_json, say, table
 from clinic.cli.progress import Bars
 from clinic.errors import UsageError
@@ -30,20 +32,33 @@ def show(path: Path, key: Path | None, as_json: bool) -> int:
 
 
 def check(path: Path, key: Path | None, as_json: bool) -> int:
-    """`clinic verify` of one: read to its end, it holds as much as it says. Nothing in the format proves more."""
+    """`clinic verify` of one: read to its end, it holds as much as it says. Nothing in the format proves more.
+
+    Its digest stands in `NAME.json` beside it where Clinic made it, and is compared where that is there.
+    """
     if key is None:
         show(path, None, as_json)
         raise UsageError(
             f"{path} is encrypted: without its key nobody can say whether it is whole",
             hint="name the private key: --key FILE",
         )
+    beside = path.with_name(path.name + ENDING)
+    told = beside.exists()
+    if told:
+        with Bars() as bars:
+            read_package(path, bars)
     head, facts = head_of(path), _examined(path, key)
     if as_json:
         print_json({"good": True, **_as_json(path, head.kind, head.metadata, facts)})
         return 0
     total = human_size(sum(size for _, size in facts.files))
     say(f"Readable to its end: {plural(len(facts.files), 'file')}, {total}, as it says.", colour="green")
-    say("Its format holds no digests: who made it, and whether every byte is the sender's, it can't prove.")
+    if told:
+        say(f"Its SHA-256 is the one in {beside.name}, which is worth as much as whoever wrote that file.")
+    else:
+        say(
+            "Its format holds no digests: who made it, and whether every byte is the sender's, it can't prove."
+        )
     return 0
 
 
