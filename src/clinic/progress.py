@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class Progress:
     """Hears how a long step goes. This one is silent: the default everywhere."""
 
     def begin(self, title: str, items: int, size: int | None) -> None:
         """A step of `items` items starts; `size` is the estimate of all its bytes, None when unknown."""
+
+    def places(self, hosts: Mapping[str, str]) -> None:
+        """Which machine each item of the step is on, by its key."""
+
+    def waits(self, host: str, why: str) -> None:
+        """Work on a machine waits, since that is short of what `why` says; empty once it goes on."""
 
     def started(self, key: str, label: str) -> None:
         """The item `key` runs now; `label` is what to call it."""

@@ -12,11 +12,11 @@ from clinic.cli import collect_end, collect_plan
 from clinic.cli.clusters import beware, choose
 from clinic.cli.collect_options import Options, resumed, steer
 from clinic.cli.collect_private import collect_private, refuse_private
+from clinic.cli.collect_progress import CollectEvents, HostBars
 from clinic.cli.hostkeys import people
-from clinic.cli.login import is_attended, login_options
+from clinic.cli.login import login_options
 from clinic.cli.options import SizeType, collector_option
-from clinic.cli.output import say
-from clinic.cli.progress import Bars
+from clinic.cli.output import say, speak_in_events
 from clinic.cli.promlogin import metrics_options
 from clinic.cli.signals import stopping
 from clinic.cli.ssh import ssh_options
@@ -99,6 +99,10 @@ _CONTEXT = {"max_content_width": 100}
 @click.option("--offline", is_flag=True, help="With --dry-run: contact and read nothing, so no estimates.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before collecting. It agrees to nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan or the result as JSON.")
+@click.option(
+    "--json-progress", is_flag=True,
+    help="Print progress as JSON on standard error, an object a line, for a program; asks nothing.",
+)  # fmt: skip
 @click.option("--resume", "resumed", type=click.Path(path_type=Path), metavar="DIR", help="Go on in DIR.")
 def command(**values: object) -> int:
     """Collect a bundle from CLUSTER, or from this machine and the database processes on it.
@@ -129,13 +133,14 @@ def command(**values: object) -> int:
 def run(options: Options) -> int:
     """Do what `options` ask for; the exit code."""
     options.check()
+    speak_in_events(yes=options.json_progress)
     slim()
     if options.resumed is not None:
         return _end(_resume(options, options.resumed), options)
     harden()
     window = resolve(options.start, options.end, around=options.around)
     steering = steer(options, choose(options.where))
-    asked = people(attended=is_attended(yes=options.yes or options.dry_run))
+    asked = people(attended=options.attended)
     ready = prepare(steering, window, offline=options.offline, logins=options.login, people=asked)
     beware(ready.plan.target.cluster)
     try:
@@ -149,7 +154,7 @@ def run(options: Options) -> int:
             say("Nothing was collected.", err=True)
             return 0
         session = Session(ready, steering, case=options.case, note=options.note)
-        with Bars() as bars, stopping(bars) as watch:
+        with _progress(options) as bars, stopping(bars) as watch:
             if options.hides:
                 result = collect_private(session, directory, bars, watch, options)
             else:
@@ -159,15 +164,19 @@ def run(options: Options) -> int:
         ready.common.close()
 
 
+def _progress(options: Options) -> HostBars | CollectEvents:
+    return CollectEvents() if options.json_progress else HostBars()
+
+
 def _resume(options: Options, directory: Path) -> Result:
     refuse_private(directory)
     harden()
-    asked = people(attended=is_attended(yes=options.yes))
+    asked = people(attended=options.attended)
     session = prepare_again(
         directory, lambda steering: resumed(steering, options, directory), options.login, asked
     )
     try:
-        with Bars() as bars, stopping(bars) as watch:
+        with _progress(options) as bars, stopping(bars) as watch:
             return resume(session, directory, bars, watch)
     finally:
         session.ready.common.close()

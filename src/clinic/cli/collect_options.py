@@ -195,8 +195,16 @@ class Options:
     as_json: bool = False
     """`--json`."""
 
+    json_progress: bool = False
+    """`--json-progress`."""
+
     resumed: Path | None = None
     """`--resume`."""
+
+    @property
+    def attended(self) -> bool:
+        """Whether a person is there who can be asked."""
+        return is_attended(yes=self.yes or self.dry_run or self.json_progress)
 
     @property
     def hides(self) -> bool:
@@ -216,7 +224,7 @@ class Options:
     @property
     def login(self) -> Logins:
         """Who logs in at the SQL servers and at Prometheus."""
-        ask = is_attended(yes=self.yes or self.dry_run)
+        ask = self.attended
         sql = Login(self.user, self.password_file, self.sql_ca, ask=ask)
         prometheus = PromLogin(
             self.prometheus_user, self.prometheus_password_file, self.prometheus_token_file,

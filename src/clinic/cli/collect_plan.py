@@ -149,7 +149,7 @@ def agreed(ready: Ready, directory: Path, keep_free: int, options: Options) -> b
     if options.as_json:
         return True
     say(headline(ready.plan), err=True)
-    if options.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if options.yes or options.json_progress or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     table(("HOST", "CATEGORY", "ITEMS", "ESTIMATE"), _by_host(ready.plan.items), right=(2, 3), err=True)
     say(f"{_totals(ready.plan)} Free in {directory.absolute().parent}: {human_size(free)}.", err=True)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,12 +30,35 @@ def harmless(text: str, *, lines: bool = False) -> str:
     return text.translate(_HARMLESS_LINE if lines else _HARMLESS)
 
 
+_events = threading.Event()
+"""Set in a command that prints events on standard error: then every line there is one."""
+
+
+def speak_in_events(*, yes: bool) -> None:
+    """Print every further line on standard error as an event in JSON, for a program that reads them, or no longer."""
+    if yes:
+        _events.set()
+    else:
+        _events.clear()
+
+
 def say(text: str = "", *, err: bool = False, colour: str | None = None, bold: bool = False) -> None:
     """Print a line, made harmless. A reader that went away, or a full disk behind it, decides nothing."""
     _print(click.style(harmless(text, lines=True), fg=colour, bold=bold or None), err)
 
 
 def _print(text: str, err: bool) -> None:
+    if err and _events.is_set():
+        text = json_text({"event": "said", "message": click.unstyle(text)})
+    _echo(text, err)
+
+
+def say_event(event: str, **more: object) -> None:
+    """Print an event on standard error; a reader that went away decides nothing."""
+    _echo(json_text({"event": event, **more}), True)
+
+
+def _echo(text: str, err: bool) -> None:
     global _lost  # noqa: PLW0603 # there is one standard output
     try:
         click.echo(text, err=err)

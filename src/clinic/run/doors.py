@@ -74,6 +74,13 @@ class Common:
         costs = _side_by_side(lambda host: (host.name, host.cost()), hosts)
         return {name: cost for name, cost in costs if cost}
 
+    def waiting(self) -> dict[str, str]:
+        """What each host is short of on which work waits for that."""
+        with self._lock:
+            slots = list(self._slots.values())
+        hosts = [slot.value for slot in slots if isinstance(slot.value, Host)]
+        return {host.name: why for host in hosts if (why := host.waiting)}
+
     def again(self) -> None:
         """Everything else is done: servers that were given up may be asked once more."""
         with self._lock:

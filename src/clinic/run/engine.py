@@ -80,6 +80,7 @@ class Engine:
         self._past = {path: Past.of(record) for path, record in self._before.items()}
         self._pending = list(plan.items)
         self._put_off: list[Planned] = []
+        self._waits: dict[str, str] = {}
         self._again = False
         self._running: dict[str, Execution] = {}
         self._lanes: Counter[str] = Counter()
@@ -107,6 +108,7 @@ class Engine:
 
     def execute(self) -> None:
         """Run everything. On return each planned item has exactly one record, also in the journal."""
+        self._progress.places({planned.entry.path: planned.entry.host for planned in self._pending})
         self._progress.begin("collecting", len(self._pending), self._plan.size or None)
         started = time.monotonic()
         for record in self._plan.broken:
@@ -118,8 +120,16 @@ class Engine:
             self._start_ready()
             self._take_ended()
             self._give_up_stuck()
+            self._tell_waits()
             self._progress.tick()
         self._progress.end()
+
+    def _tell_waits(self) -> None:
+        waits = self._common.waiting()
+        for host in self._waits.keys() | waits.keys():
+            if waits.get(host) != self._waits.get(host):
+                self._progress.waits(host, waits.get(host, ""))
+        self._waits = waits
 
     def _bound(self, elapsed: float) -> None:
         if (
