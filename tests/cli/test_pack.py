@@ -210,6 +210,27 @@ class TestParts:
         assert re.search(r"2 of \d files are missing: p\.tar\.zst\.001, p\.tar\.zst\.003", err)
         assert not (tmp_path / "p.tar.zst").exists()
 
+    @pytest.mark.slow
+    def test_what_a_kill_left_goes_with_the_next_one_of_its_name(
+        self, bundle: Path, clinic: Run, tmp_path: Path
+    ) -> None:
+        (tmp_path / "out").mkdir()
+        target, left = tmp_path / "out" / "p.tar.zst", 0
+        words: list[str | Path] = [sys.executable, "-m", "clinic", "pack", bundle, "--no-scan", "-o", target]
+        for _ in range(6):
+            running = subprocess.Popen([*words, "--split", "1M"], stdout=subprocess.DEVNULL)
+            while running.poll() is None and not list((tmp_path / "out").iterdir()):
+                pass
+            running.kill()
+            running.wait()
+            hidden = [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+            assert len(hidden) <= 1
+            left += len(hidden)
+            shutil.rmtree(f"{target}.parts", ignore_errors=True)
+        assert left, "no kill came in time"
+        assert clinic("pack", bundle, "--no-scan", "-o", target, "--split", "1M")[0] == 0
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["p.tar.zst.parts"]
+
     def test_every_damaged_part_is_named(self, parts: Path, clinic: Run, tmp_path: Path) -> None:
         for number in (1, 2):
             part = parts / f"p.tar.zst.{number:03}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from clinic.errors import BadBundle, Refused, UsageError
 from clinic.home import calling_user
 from clinic.newfile import NewFile, disk_errors
+from clinic.scratch import held, sweep
 from clinic.units import MIB
 
 SUMS = "SHA256SUMS"
@@ -38,7 +39,10 @@ class Parts:
         if os.path.lexists(folder):
             raise Refused(f"{folder} is there already", hint="remove it, or name another with -o")
         self._final = folder
-        self._here = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+        # What a kill left of an earlier try goes first: it would be as large as the package.
+        hidden = f".{folder.name}."
+        sweep(folder.parent, hidden)
+        self._here = folder.with_name(f"{hidden}{secrets.token_hex(4)}")
         self._name = name
         self._size = size
         self._sums: dict[str, str] = {}
@@ -47,6 +51,7 @@ class Parts:
         self._left = 0
         with disk_errors(folder.parent):
             self._here.mkdir(mode=0o700)
+            self._lock = held(self._here)
             owner = calling_user()
             if owner is not None:
                 os.chown(self._here, *owner)
@@ -58,6 +63,8 @@ class Parts:
         if self._part is not None:
             self._part.__exit__(*error)
         shutil.rmtree(self._here, ignore_errors=True)
+        if self._lock is not None and self._lock >= 0:
+            os.close(self._lock)
 
     def write(self, *pieces: bytes | memoryview) -> None:
         """Append the pieces, in the next part where this one is full. Raises `DiskFull`."""
