@@ -93,4 +93,4 @@ class Bars(Progress):
             rate = self._size / max(now - self._began, 0.001)
             oldest = min(self._running.values(), default=(now, ""))
         slow = f", {harmless(oldest[1])} {now - oldest[0]:.0f} s" if now - oldest[0] > SLOW else ""
-        bar.set_postfix_str(f", {human_size(self._size)}, {human_size(rate)}/s{slow}")
+        bar.set_postfix_str(f"{human_size(self._size)}, {human_size(rate)}/s{slow}")

@@ -62,7 +62,7 @@ def say_ways(ssh: Ssh, machines: Sequence[Machine], *, err: bool = False) -> Non
         say(f"Reached {way}: {', '.join(names[:NAMED])}{more}.", err=err)
     if not all(machine.local for machine in machines):
         say(
-            f"A machine over SSH that is past {Thresholds(ssh.max_load)}, is left alone: an item waits up to"
+            f"A machine over SSH that is past {Thresholds(ssh.max_load)}, is left alone: a command waits up to"
             f" {PATIENCE:g} s before it begins, and a long stream pauses for up to {MOST_HELD:g} s.",
             err=err,
         )
