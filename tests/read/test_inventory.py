@@ -13,6 +13,7 @@ from clinic.bundle.package import Package
 from clinic.errors import UsageError
 from clinic.read.inventory import Left, What, keys, remove, things
 from clinic.read.privatemap import PrivateMap
+from clinic.scratch import scratch
 
 NOW = datetime(2026, 11, 26, tzinfo=timezone.utc)
 
@@ -104,3 +105,17 @@ def test_keys_are_listed_and_removed_with_their_names(state: Path) -> None:
 
 def test_an_age_nobody_can_say_is_none() -> None:
     assert Left(What.BUNDLE, Path(), "prod", "soon").age(NOW) is None
+
+
+def test_what_a_killed_command_left_is_found_and_goes_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    names = (".clinic-ab1", ".q.tar.zst.parts.0123abcd", "clinic-promql-x_1")
+    for name in (*names, ".clinic", ".other-ab1"):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / "clear").write_text("text")
+    with scratch(".clinic-used", tmp_path) as used:
+        found = list(things([tmp_path]))
+        assert {(one.what, one.path.name, one.size) for one in found} == {
+            (What.SCRATCH, name, 4) for name in names
+        }
+        assert [remove(one) for one in found] == [(), (), ()]
+        assert {path.name for path in tmp_path.iterdir()} == {".clinic", ".other-ab1", used.name}

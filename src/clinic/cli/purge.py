@@ -31,7 +31,8 @@ def command(
 ) -> int:
     """Remove bundles and packages at PLACE, and the keys that are named.
 
-    PLACE is a bundle, a package or a directory in which they are; without it the current directory. Only files
+    PLACE is a bundle, a package or a directory in which they are; without it the current directory. Temporary
+    directories there go as well that a command left which was killed. Only files
     that Clinic wrote go, as the manifest, the journal or the facts beside a package say; others stay and are named.
     The list is shown and the word yes has to be typed at a terminal; no option says it for you. The files are deleted,
     not overwritten: copies elsewhere, backups and what was sent stay.

@@ -22,11 +22,15 @@ from clinic.home import calling_user
 from clinic.read.privacypage import LITERALS, level_of
 from clinic.read.privatemap import PrivateMap
 from clinic.redact.privacy import Level
+from clinic.scratch import left, sweep
 from clinic.units import MIB
 
 _LARGEST_SIDECAR = 16 * MIB
 PARTS = ".parts"
 """Ending of the directory with the parts of a package."""
+
+_SCRATCH = re.compile(r"\.clinic-\w+|\..+\.parts\.[0-9a-f]{8}|clinic-promql-\w+")
+"""What `clinic.scratch` and `clinic.container.split` call theirs."""
 
 _PIECE = re.compile(r"\.\d{3,}")
 
@@ -39,6 +43,9 @@ class What(str, enum.Enum):
     """What a run left that never came to its end."""
 
     PACKAGE = "package"
+    SCRATCH = "left over"
+    """A temporary directory of a command that was killed."""
+
     KEY = "key"
     """The key of a cluster's pseudonyms, and what each stands for."""
 
@@ -113,9 +120,18 @@ def _look(path: Path) -> Left | None:
     if path.is_symlink():
         return None
     try:
-        return (_parts(path) or _bundle(path)) if path.is_dir() else _package(path)
+        return (_scratch(path) or _parts(path) or _bundle(path)) if path.is_dir() else _package(path)
     except (ClinicError, OSError):
         return None  # a stranger's manifest.json, or what this account may not read
+
+
+def _scratch(path: Path) -> Left | None:
+    """A temporary directory that no command holds any more."""
+    if not _SCRATCH.fullmatch(path.name) or path not in left(path.parent, path.name):
+        return None
+    size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+    when = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+    return Left(What.SCRATCH, path, "", when, size)
 
 
 def _bundle(path: Path) -> Left | None:
@@ -187,6 +203,9 @@ def remove(thing: Left) -> tuple[str, ...]:
     """Remove it; what stays because Clinic did not make it. Raises as `remove_bundle` does."""
     if thing.what is What.KEY:
         return PrivateMap(thing.path.name).remove()
+    if thing.what is What.SCRATCH:
+        sweep(thing.path.parent, thing.path.name)
+        return ()
     if thing.what is not What.PACKAGE:
         return remove_bundle(thing.path, calling_user())
     if _look(thing.path) is None:
