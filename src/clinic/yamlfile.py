@@ -117,8 +117,8 @@ def _name(where: Where) -> str:
 
 
 def load(path: Path) -> Document:
-    """Read and parse `path`. Raises `UsageError` naming the line where it is no YAML."""
-    text = read_small(path, LIMIT)
+    """Read and parse the regular file `path`. Raises `UsageError` naming the line where it is no YAML."""
+    text = read_small(path, LIMIT, regular=True)
     try:
         _refuse_bombs(path, text)
         loader = yaml.SafeLoader(text)

@@ -33,7 +33,6 @@ def test_a_pipe_is_no_package_and_nobody_waits_for_it(
         ["unmask"],
         ["keys", "import"],
         ["doctor", "--hosts-file"],
-        ["collect", "local", "--dry-run", "--offline", "--rules"],
     ],
     ids=lambda words: words[0] + words[-1],
 )
@@ -58,6 +57,22 @@ def test_no_stream_has_to_be_open(tmp_path: Path, closed: str) -> None:
     line = f"{sys.executable} -m clinic collect local --include storage.df -o bundle {closed}"
     ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, check=False)
     assert (ended.returncode, (tmp_path / "bundle" / "manifest.json").is_file()) == (0, True), ended
+
+
+def test_a_pipe_in_the_place_of_a_cluster_costs_that_cluster_alone(clinic: Clinic, tmp_path: Path) -> None:
+    """Root reads what the user of TiUP could have put there."""
+    clusters = tmp_path / "storage" / "cluster" / "clusters"
+    for name in ("good", "pipe"):
+        (clusters / name).mkdir(parents=True)
+    server = "pd_servers: [{host: 10.0.1.1}]"
+    (clusters / "good" / "meta.yaml").write_text(f"user: a\ntidb_version: v8.5.1\ntopology: {{{server}}}\n")
+    os.mkfifo(clusters / "pipe" / "meta.yaml")
+    ended = clinic("clusters", "--home", tmp_path)
+    assert (ended.code, "good" in ended.out, "not a regular file" in ended.out + ended.err) == (
+        0,
+        True,
+        True,
+    ), ended
 
 
 def test_a_key_that_is_nested_without_end_is_none(clinic: Clinic, tmp_path: Path) -> None:
