@@ -11,7 +11,7 @@ from tests.upload.sending import Heard, Scripted, flow, hang_up, package, say, s
 from tests.upload.stores import Running
 
 from clinic.consent.destination import Protocol
-from clinic.errors import Refused, UsageError
+from clinic.errors import BadBundle, Refused, UsageError
 from clinic.home import state_dir
 
 SIGNED = "?X-Amz-Signature=0123456789abcdef"
@@ -25,6 +25,33 @@ def test_nginx_takes_it_and_says_no_digest(nginx: Running, tmp_path: Path) -> No
     assert (nginx.files / "case-7/clinic.tar.zst").read_bytes() == path.read_bytes()
     assert not sent.confirmed
     assert "Signature" not in repr(sent)
+
+
+class Writer(Heard):
+    """Writes to the package once some of it is sent, and leaves its length as it was."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def moved(self, key: str, size: int) -> None:
+        """Change its last byte."""
+        if not self.bytes:
+            with self._path.open("r+b") as file:
+                file.seek(-1, 2)
+                last = file.read(1)
+                file.seek(-1, 2)
+                file.write(bytes([last[0] ^ 1]))
+        super().moved(key, size)
+
+
+@pytest.mark.lab
+def test_what_is_written_to_while_it_is_sent_does_not_arrive(nginx: Running, tmp_path: Path) -> None:
+    path = package(tmp_path, 3_000_000)
+    url = f"{nginx.url}/case-8/clinic.tar.zst{SIGNED}"
+    with pytest.raises(BadBundle, match="changed after its digest was taken"):
+        send(path, nginx.url, protocol=Protocol.PUT, credential=url, by=flow(Writer(path)))
+    assert not (nginx.files / "case-8/clinic.tar.zst").exists()
 
 
 @pytest.mark.lab

@@ -11,6 +11,7 @@ import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from anyio import fail_after
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -135,31 +136,70 @@ class Receiver:
         return start
 
     async def _take(self, request: Request, part: Part) -> State:
-        """The body of a part, a MiB at a time; what came of one that breaks off is kept."""
-        waiting = bytearray()
+        """The body of a part; what came of one that breaks off is kept."""
+        behind = _Behind(part)
         try:
             async for data in self._body(request):
-                waiting += data
-                if len(waiting) >= MIB:
-                    await run_sync(part.write, bytes(waiting))
-                    waiting.clear()
-            await run_sync(part.write, bytes(waiting))
+                await behind.take(data)
+            await behind.finish()
         except (ClientDisconnect, Problem) as error:
             if isinstance(error, ClientDisconnect):
-                await run_sync(part.write, bytes(waiting))
+                await behind.finish()
+            await behind.settle()
             await run_sync(part.keep)
             raise
+        finally:
+            await behind.settle()
         return await run_sync(part.end)
 
     async def _body(self, request: Request) -> AsyncIterator[bytes]:
         stream = aiter(request.stream())
         while True:
             try:
-                yield await asyncio.wait_for(anext(stream), self._stall)
+                with fail_after(self._stall):
+                    data = await anext(stream)
             except StopAsyncIteration:
                 return
-            except asyncio.TimeoutError as error:
+            except TimeoutError as error:
                 raise Problem(408, "stalled", f"no byte for {self._stall:g} s") from error
+            yield data
+
+
+class _Behind:
+    """Writes a part a MiB at a time, while the next MiB comes."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._waiting: list[bytes] = []
+        self._count = 0
+        self._writing: asyncio.Future[None] | None = None
+
+    async def take(self, data: bytes) -> None:
+        """Take more. Raises what writing earlier bytes has raised."""
+        self._waiting.append(data)
+        self._count += len(data)
+        if self._count >= MIB:
+            await self._hand_over()
+
+    async def finish(self) -> None:
+        """Write what is left and wait for it. Raises what that has raised."""
+        await self._hand_over()
+        await self._written()
+
+    async def settle(self) -> None:
+        """Nothing is being written any more, whatever became of it."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _hand_over(self) -> None:
+        await self._written()
+        pieces, self._waiting, self._count = self._waiting, [], 0
+        self._writing = asyncio.ensure_future(run_sync(self._part.write, *pieces))
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            # Whoever is called off here must not leave a thread behind that still writes.
+            await asyncio.shield(self._writing)
 
 
 def _progress(state: State) -> dict[str, object]:

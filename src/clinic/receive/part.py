@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 
+from clinic.newfile import start_writing
 from clinic.receive.problem import Problem
 from clinic.receive.state import State
 from clinic.receive.store import Store, room
@@ -26,20 +28,30 @@ class Part:
         self._known = state.holds(start, self._most) or bool(state.ended)
         self._file = -1 if self._known else os.open(store.path(state), os.O_WRONLY | os.O_NOFOLLOW)
 
-    def write(self, data: bytes) -> None:
+    def write(self, *pieces: bytes) -> None:
         """Take more. Raises `Problem` for more than a part may have, and when the disk is full."""
-        if self._at + len(data) > self._most:
+        size = sum(map(len, pieces))
+        if self._at + size > self._most:
             raise Problem(
                 413, "size", f"a part has at most {self._state.block} bytes", block=self._state.block
             )
         if self._promised:
-            self._digest.update(data)
+            for data in pieces:
+                self._digest.update(data)
         if not self._known:
-            if shutil.disk_usage(self._store.root).free < self._store.limits.keep_free + len(data):
+            if shutil.disk_usage(self._store.root).free < self._store.limits.keep_free + size:
                 raise Problem(507, "full", "the disk is full here", offset=self._at)
             with room():
-                _write_all(self._file, data, self._state.head + self._at)
-        self._at += len(data)
+                self._put(pieces)
+        self._at += size
+
+    def _put(self, pieces: Sequence[bytes]) -> None:
+        at = begun = self._state.head + self._at
+        for data in pieces:
+            _write_all(self._file, data, at)
+            at += len(data)
+        # So that little is left to wait for at the end of the part.
+        start_writing(self._file, begun, at)
 
     def keep(self) -> State:
         """Put on record what came: also what came before a connection broke."""

@@ -235,6 +235,9 @@ class _Body:
         while at < end:
             data = self._stretch.outgoing.read(at, min(PIECE, end - at))
             self._flow.passing(len(data), self._deadline)
+            if at + len(data) == end:
+                # Without its last bytes a request is none: what was written to meanwhile does not arrive whole.
+                self._stretch.outgoing.require_unchanged()
             yield data
             self._deadline.moved()
             self._flow.went(len(data))
