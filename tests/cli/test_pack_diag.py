@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.read.test_diag import make_pair
 
 from clinic.cli.main import run
 
@@ -21,8 +21,7 @@ Run = Callable[..., tuple[int, str, str]]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle, a certificate, and what an installed diag has of it."""
     folder = tmp_path_factory.mktemp("made")
-    if shutil.which("openssl") is None:
-        pytest.skip("not run: this machine has no openssl")
+    make_pair(folder)
     items = [{"path": "small.txt", "command": ["echo", "small"]}]
     document = {"name": "made", "category": "debug", "summary": "for a test", "items": items}
     (folder / "made.yaml").write_text(yaml.safe_dump(document))
@@ -30,21 +29,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [sys.executable, "-m", "clinic", "collect", "local", "-y", *chosen, "-o", "bundle"]
     done = subprocess.run(words, cwd=folder, capture_output=True, check=False)
     assert done.returncode in (0, 3), done.stderr.decode()
-    words = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=lab-test",
-        "-days",
-        "1",
-    ]
-    subprocess.run(
-        [*words, "-keyout", "key", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
-    )
     installed = folder / ".tiup" / "components" / "diag" / "v1.6.0"
     installed.mkdir(parents=True)
     pem = json.dumps((folder / "cert.pem").read_text())

@@ -127,25 +127,16 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return make_pair(tmp_path_factory.mktemp("pair"))
+
+
+def make_pair(folder: Path) -> Pair:
+    """A new pair in `folder`: `cert.pem` and `key`."""
     if shutil.which("openssl") is None:
         pytest.skip("not run: this machine has no openssl")
-    folder = tmp_path_factory.mktemp("pair")
-    words = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=lab-test",
-        "-days",
-        "1",
-    ]
-    subprocess.run(
-        [*words, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True
-    )
-    return Pair((folder / "cert").read_text(), folder / "key")
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=lab-test -days 1 -keyout key -out cert.pem"
+    subprocess.run(words.split(), cwd=folder, check=True, capture_output=True)
+    return Pair((folder / "cert.pem").read_text(), folder / "key")
 
 
 def files_of(root: Path) -> dict[str, bytes]:
