@@ -47,7 +47,7 @@ from clinic.kinds import Content
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import SecretRegister
-from clinic.source.log import LogWindow
+from clinic.source.log.window import LogWindow
 from clinic.window import Window
 
 MIB = 1 << 20

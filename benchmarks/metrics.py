@@ -53,7 +53,7 @@ from clinic.kinds import Content
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import SecretRegister
-from clinic.source.prometheus import Samples
+from clinic.source.prometheus.samples import Samples
 from clinic.window import Window
 
 METRICS = 192

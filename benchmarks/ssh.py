@@ -37,14 +37,14 @@ from tests.lab.own_sshd import AT_EASE, ME, Sshd, start
 
 from clinic.cluster.model import Cluster, Machine
 from clinic.deadline import Deadline
+from clinic.host.ssh.command_line import Login, arguments
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.login import Login, arguments
-from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.host.ssh.traffic import Bucket, HostMeter
 from clinic.kinds import Content
 from clinic.redact import Redactor
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import SecretRegister
-from clinic.source.log import LogWindow
+from clinic.source.log.window import LogWindow
 from clinic.window import Window
 
 WINDOW = "2h"

@@ -13,11 +13,11 @@ import pytest
 from clinic import registry
 from clinic.cluster.model import Cluster, Machine
 from clinic.collector import Category, Content, Sensitivity, Stage, Target, Volatility, Window
-from clinic.declared import read_collector
 from clinic.errors import Refused, UsageError
 from clinic.source.command import Command
 from clinic.source.file import File, Files
 from clinic.window import resolve
+from clinic.yaml_collector import read_collector
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "docs" / "writing-a-collector.md"

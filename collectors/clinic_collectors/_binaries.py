@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 
 from clinic.collector import Instance
+from clinic.source.binary_version import Inside
 from clinic.source.command import Command
-from clinic.source.inside import Inside
 
 _PROGRAMS = {
     "tidb": ("bin/tidb-server", "-V"), "pd": ("bin/pd-server", "-V"), "tikv": ("bin/tikv-server", "-V"),

@@ -10,7 +10,7 @@ from functools import partial
 
 from clinic.collector import Category, Collector, Content, Instance, Item, Sensitivity, Target, Volatility
 from clinic.source.base import CONTROL
-from clinic.source.log import LogWindow, index
+from clinic.source.log.window import LogWindow, index
 from clinic_collectors._audit import concerns
 from clinic_collectors._logs import SETTINGS, paths
 from clinic_collectors._topology import tiup_folder

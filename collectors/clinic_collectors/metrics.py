@@ -15,8 +15,8 @@ from clinic.collector import (
     Target,
     Volatility,
 )
-from clinic.source.prometheus import Samples
-from clinic.source.promwish import read_condition
+from clinic.source.prometheus.samples import Samples
+from clinic.source.prometheus.selection import read_condition
 
 SPEAKS = ("prometheus", "victoria-metrics")
 """Components that answer Prometheus' API."""

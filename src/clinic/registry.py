@@ -14,9 +14,9 @@ from types import ModuleType
 
 from clinic.collector import Collector
 from clinic.consent.policy import Policy, read_policy
-from clinic.declared import read_collector
 from clinic.errors import ClinicError, UsageError
 from clinic.home import require_trusted
+from clinic.yaml_collector import read_collector
 
 GROUP = "clinic.collectors"
 OURS = "clinic-diag"

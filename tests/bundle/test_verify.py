@@ -1,4 +1,4 @@
-"""Every broken or hostile bundle in `tests/bundles` is refused, with exactly the lines that name its defects."""
+"""Every broken or hostile bundle in `tests/hostile_bundles` is refused, with exactly the lines that name its defects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from clinic.bundle.writer import Sealed
 from clinic.errors import BadBundle
 from clinic.progress import Progress
 
-ARCHIVES = Path(__file__).resolve().parent.parent / "bundles"
+ARCHIVES = Path(__file__).resolve().parent.parent / "hostile_bundles"
 
 PLAIN = "and only plain files may be in a bundle"
 DIFFERS = "is not the file that was sealed: its digest differs"
@@ -171,7 +171,7 @@ def test_every_archive_has_its_lines_here_and_is_what_its_script_makes() -> None
     for name, path in archives.items():
         # zlib's own output may change with its version; what is in it may not.
         assert gzip.decompress(path.read_bytes()) == _make().archive(drafts[name]()), (
-            f"run tests/bundles/make.py: {name}"
+            f"run tests/hostile_bundles/make.py: {name}"
         )
 
 

@@ -18,7 +18,7 @@ from clinic.deadline import Deadline
 from clinic.errors import Retryable, TimedOut
 from clinic.host.process import TAIL
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.host.ssh.traffic import Bucket, HostMeter
 from clinic.outcome import Reason
 from clinic.units import KIB, MIB
 

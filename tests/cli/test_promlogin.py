@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from tests.client.servers import Certificates, Peer, Serve, certificates, serve
-from tests.source.realproms import START, WINDOW, prometheus, proxy, truth, write_block
+from tests.source.prometheus.realproms import START, WINDOW, prometheus, proxy, truth, write_block
 
 from clinic.cli.promlogin import HEADERS, PASSWORD, TOKEN, PromLogin, conditions, step_of
 from clinic.client.access import Access

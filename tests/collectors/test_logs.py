@@ -10,7 +10,7 @@ import pytest
 
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.collector import Content, Item, Sensitivity, Target, Volatility, Window
-from clinic.source.log import LogWindow
+from clinic.source.log.window import LogWindow
 from clinic_collectors._logs import paths
 from clinic_collectors.logs import Logs
 

@@ -9,9 +9,9 @@ import pytest
 
 from clinic.cluster.model import Instance
 from clinic.collector import Item
+from clinic.source.binary_version import Inside
 from clinic.source.command import Command
 from clinic.source.first import First
-from clinic.source.inside import Inside
 from clinic_collectors._binaries import asked
 
 TIKV = Instance("tikv", "a", 20160, 20180, user="tidb", deploy_dir="/tidb-deploy/tikv-20160")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic.formats.coverage import Case, judge, read_told, shown, together, told
-from clinic.formats.cut import Seen
+from clinic.formats.window_cut import Seen
 from clinic.outcome import Reason
 
 S = 1_000_000_000

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.formats.cut import Cut
 from clinic.formats.search import Tuning, find, measure, newest, survey
 from clinic.formats.timestamp import NANOSECONDS, Clock
+from clinic.formats.window_cut import Cut
 from clinic.units import KIB
 
 START = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp()) * NANOSECONDS

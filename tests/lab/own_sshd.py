@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from clinic.host.ssh.command_line import Login
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.login import Login
-from clinic.host.ssh.meter import Bucket, HostMeter
-from clinic.host.ssh.strain import Thresholds
+from clinic.host.ssh.node_load import Thresholds
+from clinic.host.ssh.traffic import Bucket, HostMeter
 
 AT_EASE = Thresholds(load=1e9, stalled=101, memory=0)
 """However busy the machine of the tests is."""

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 from tests.read.test_rebuild import Make, metrics
-from tests.source.promservers import read
-from tests.source.realproms import END, prometheus, truth, write_block
-from tests.source.test_prometheus_faults import expected, samples, take
+from tests.source.prometheus.promservers import read
+from tests.source.prometheus.realproms import END, prometheus, truth, write_block
+from tests.source.prometheus.test_faults import expected, samples, take
 
 from clinic.cluster.model import Cluster, Instance, Machine
 from clinic.deadline import Deadline
@@ -32,7 +32,7 @@ from clinic.read.samples import chosen
 from clinic.read.selector import parse
 from clinic.run.doors import AttemptDoors, Common
 from clinic.secret import SecretRegister
-from clinic.source.prometheus import Samples
+from clinic.source.prometheus.samples import Samples
 from clinic.window import Window
 
 __all__ = ["metrics"]  # a fixture

@@ -11,11 +11,11 @@ import pytest
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, NotAsked, NotYet, Partial, Retryable, Skip, TimedOut, Unready
 from clinic.outcome import Reason
-from clinic.source import first, standing
+from clinic.source import first, unreachable
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import Composed
 from clinic.source.first import First
-from clinic.source.standing import Standing
+from clinic.source.unreachable import Standing
 
 DOWN = Retryable(Reason.UNREACHABLE, "pd-1: connection refused", fix="start it")
 NO_LEADER = Retryable(Reason.BAD_ANSWER, "pd-2: 503 no leader")
@@ -166,9 +166,9 @@ def test_without_a_leader_one_stands_for_all_whatever_else_is_answered(
     told.note_unready("server:pd-2:2379", NO_LEADER)
     assert read(a_pd(1, b"members"), doors) == (b"members", None)
     assert isinstance(read(both, doors)[1], NotYet)
-    monkeypatch.setattr(standing, "PATIENCE", 0.0)
+    monkeypatch.setattr(unreachable, "PATIENCE", 0.0)
     assert isinstance(read(both, doors)[1], Unready)
-    monkeypatch.setattr(standing, "RECENTLY", 0.0)
+    monkeypatch.setattr(unreachable, "RECENTLY", 0.0)
     assert read(both, doors)[1] is None
 
 
@@ -193,7 +193,7 @@ def test_a_server_that_answers_again_is_asked_first_again(monkeypatch: pytest.Mo
     doors = Clock()
     both = a_pd(1, error=DOWN), a_pd(2, error=DOWN)
     read(First(both), doors)
-    monkeypatch.setattr(standing, "REMEMBERED", 0.0)
+    monkeypatch.setattr(unreachable, "REMEMBERED", 0.0)
     assert read(First((a_pd(1, b"well"), a_pd(2, b"too"))), doors) == (b"well", None)
     monkeypatch.undo()
     assert read(First((a_pd(2, hangs=True), a_pd(1, b"well"))), doors) == (b"well", None)

@@ -21,8 +21,8 @@ from clinic.home import state_dir
 from clinic.secret import Secret
 from clinic.upload.choose import Way, uploader
 from clinic.upload.flow import Flow, Stop
-from clinic.upload.memory import Memory
 from clinic.upload.outgoing import Outgoing
+from clinic.upload.state import Memory
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clinic.errors import Interrupted, Unreachable
 from clinic.progress import Progress
 from clinic.upload.flow import BASE, CAP, LONGEST_ASKED, Pace, Patience, Stop, retry_after
-from clinic.upload.sizes import FIRST, LEAST, ChunkSize
+from clinic.upload.part_size import FIRST, LEAST, ChunkSize
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
 

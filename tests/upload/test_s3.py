@@ -20,7 +20,7 @@ from clinic.errors import BadBundle, Refused, UsageError
 from clinic.home import state_dir
 from clinic.secret import Secret
 from clinic.upload.choose import Way, uploader
-from clinic.upload.sign import Keys, Presigned
+from clinic.upload.s3_keys import Keys, Presigned
 
 PART = 8 << 20
 

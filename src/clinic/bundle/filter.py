@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from clinic.bundle.cap import marker
-from clinic.bundle.unread import LOOK, unread
+from clinic.bundle.opaque import LOOK, unread
 from clinic.kinds import Content
 from clinic.redact import RedactStream
 

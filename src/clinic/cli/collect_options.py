@@ -13,7 +13,7 @@ from clinic.cli.promlogin import Logins, PromLogin, conditions, step_of
 from clinic.cli.ssh import hosts_in
 from clinic.cluster.discover import Where
 from clinic.errors import Refused, UsageError
-from clinic.host.ssh.strain import MAX_LOAD
+from clinic.host.ssh.node_load import MAX_LOAD
 from clinic.plan import Selection
 from clinic.run.prepare import Steering
 from clinic.run.reach import Ssh

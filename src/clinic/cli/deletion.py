@@ -11,7 +11,7 @@ from clinic.consent.receipt import Event, Happened, Record
 from clinic.errors import ClinicError, UsageError
 from clinic.upload.choose import Way, uploader
 from clinic.upload.flow import Flow
-from clinic.upload.memory import name_of
+from clinic.upload.state import name_of
 
 PATIENCE = 30.0
 """Seconds for a server that does not answer; the letter does the same."""

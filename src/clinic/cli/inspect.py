@@ -14,9 +14,9 @@ import click
 
 from clinic.bundle.record import FileEntry, Record
 from clinic.bundle.verify import content_defects
-from clinic.cli.diagfile import show
 from clinic.cli.output import harmless, print_json, say, table
 from clinic.cli.reading import identity_option, key_option, read_bundle
+from clinic.cli.show_diag import show
 from clinic.errors import BadBundle
 from clinic.formats.page import COLUMNS
 from clinic.outcome import Status

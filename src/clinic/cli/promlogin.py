@@ -17,7 +17,7 @@ from clinic.cluster.model import Cluster
 from clinic.errors import Refused, UsageError
 from clinic.redact.keys import kind_of
 from clinic.secret import Secret, SecretRegister
-from clinic.source.promwish import read_condition
+from clinic.source.prometheus.selection import read_condition
 from clinic.units import parse_duration
 
 PASSWORD, TOKEN, HEADERS = (

@@ -11,7 +11,7 @@ from clinic.cli.options import SizeType
 from clinic.cli.output import say
 from clinic.cluster.model import Machine
 from clinic.errors import UsageError
-from clinic.host.ssh.strain import MOST_HELD, PATIENCE, Thresholds
+from clinic.host.ssh.node_load import MOST_HELD, PATIENCE, Thresholds
 from clinic.run.reach import Ssh
 from clinic.smallfile import read_small
 from clinic.units import MIB

@@ -33,9 +33,9 @@ from clinic.secret import Secret
 from clinic.upload.choose import Way, uploader
 from clinic.upload.expiry import require_current
 from clinic.upload.flow import Flow
-from clinic.upload.memory import Memory
 from clinic.upload.outgoing import Agreed, Outgoing, Sent
 from clinic.upload.probe import probe
+from clinic.upload.state import Memory
 
 
 @dataclass(frozen=True, slots=True)

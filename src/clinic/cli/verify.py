@@ -9,10 +9,10 @@ import click
 
 from clinic.bundle.record import FileEntry
 from clinic.bundle.verify import content_defects, defects
-from clinic.cli.diagfile import check
 from clinic.cli.output import print_json, say
 from clinic.cli.progress import Bars
 from clinic.cli.reading import identity_option, key_option, read_bundle
+from clinic.cli.show_diag import check
 from clinic.errors import BadBundle
 from clinic.progress import Progress
 from clinic.read.diagfile import is_diag

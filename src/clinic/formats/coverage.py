@@ -15,8 +15,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from clinic.formats.cut import SILENCE, Seen
 from clinic.formats.timestamp import nanoseconds
+from clinic.formats.window_cut import SILENCE, Seen
 from clinic.outcome import Reason
 
 _TIME = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
-from clinic.formats.between import between
 from clinic.formats.logentry import Format, Head
+from clinic.formats.time_pattern import between
 from clinic.formats.timestamp import NANOSECONDS, Clock, moment_of, offset_of
 
 _NEVER = rb"(?!)"

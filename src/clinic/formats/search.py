@@ -14,10 +14,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from clinic.formats.cut import FEWEST, Cut
 from clinic.formats.entries import Entries, Mark
 from clinic.formats.logformats import detect
 from clinic.formats.timestamp import NANOSECONDS, Clock, goes_back
+from clinic.formats.window_cut import FEWEST, Cut
 from clinic.units import KIB, MIB
 
 Read = Callable[[Sequence[tuple[int, int]]], list[bytes]]

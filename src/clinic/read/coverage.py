@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from clinic.bundle.manifest import Run
 from clinic.bundle.record import Record
 from clinic.formats.coverage import read_told
-from clinic.formats.cut import Seen
 from clinic.formats.page import plain
+from clinic.formats.window_cut import Seen
 from clinic.outcome import Status
 from clinic.read.fact import Scope
 

@@ -17,7 +17,7 @@ from clinic.bundle.names import MANIFEST, SUMS, safe_name
 from clinic.bundle.package import ENDING, Kept, LeakResult, Package
 from clinic.bundle.record import FileEntry
 from clinic.container import age, archive, diag
-from clinic.container.behind import Behind, Follower
+from clinic.container.in_threads import Behind, Follower
 from clinic.container.split import Parts
 from clinic.errors import BadBundle, Refused, UsageError
 from clinic.formats.certificate import read_certificate

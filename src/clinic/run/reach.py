@@ -17,13 +17,13 @@ from clinic.errors import Failed, ItemError, Refused, Retryable
 from clinic.host.base import Host
 from clinic.host.local import LocalHost
 from clinic.host.ssh.askpass import Asker, Person
+from clinic.host.ssh.command_line import Login
 from clinic.host.ssh.connection import SHELLS
 from clinic.host.ssh.directory import make
 from clinic.host.ssh.host import SSHHost
 from clinic.host.ssh.hostkeys import Scanned, accept, scan
-from clinic.host.ssh.login import Login
-from clinic.host.ssh.meter import Bucket, HostMeter
-from clinic.host.ssh.strain import MAX_LOAD, Thresholds
+from clinic.host.ssh.node_load import MAX_LOAD, Thresholds
+from clinic.host.ssh.traffic import Bucket, HostMeter
 from clinic.outcome import Reason
 from clinic.secret import Secret, SecretRegister
 

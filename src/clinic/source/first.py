@@ -9,7 +9,7 @@ from clinic.errors import Cancelled, Failed, ItemError, Retryable, Skip, TimedOu
 from clinic.outcome import Reason, Status
 from clinic.source.base import Chunk, Doors, Estimate, Part, Source
 from clinic.source.composed import InnerDoors
-from clinic.source.standing import Standing
+from clinic.source.unreachable import Standing
 
 SHORT = 5.0
 """Seconds that each further server gets once one said that it can't answer for the moment.

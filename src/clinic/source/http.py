@@ -14,7 +14,7 @@ from clinic.outcome import Reason
 from clinic.source.base import Doors, Estimate, Part, Ran, Source
 from clinic.source.server import Server, called, prefix, web, web_address
 from clinic.source.shape import Expect, Json, is_page, wrong_type
-from clinic.source.standing import Standing
+from clinic.source.unreachable import Standing
 from clinic.units import KIB, MIB, human_size
 
 __all__ = ["Expect", "Get"]

@@ -12,7 +12,7 @@ from clinic.upload.door import Door, Route
 from clinic.upload.flow import Flow
 from clinic.upload.put import Put
 from clinic.upload.s3 import S3
-from clinic.upload.sign import Keys, Presigned
+from clinic.upload.s3_keys import Keys, Presigned
 from clinic.upload.stores import ByUrls, Direct
 from clinic.upload.uploader import Uploader
 

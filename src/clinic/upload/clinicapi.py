@@ -12,9 +12,9 @@ from clinic.upload.clinicwire import Calls, Place, answer, code, place
 from clinic.upload.door import AGAIN, Door, Reply, Stretch, final
 from clinic.upload.flow import passing_trouble, retry_after
 from clinic.upload.layout import layout
-from clinic.upload.memory import Kept, Memory, name_of
 from clinic.upload.outgoing import Agreed, Sent
-from clinic.upload.sizes import ChunkSize
+from clinic.upload.part_size import ChunkSize
+from clinic.upload.state import Kept, Memory, name_of
 from clinic.upload.uploader import refusal, require_digest, require_possible
 
 RESENT = 3

@@ -9,8 +9,8 @@ from clinic.errors import ItemError, Refused, UsageError
 from clinic.secret import Secret
 from clinic.upload.door import AGAIN, Door, Reply, Route, Stretch, final
 from clinic.upload.flow import Flow, passing_trouble, retry_after
-from clinic.upload.memory import Kept, Memory, name_of
 from clinic.upload.outgoing import Agreed, Sent
+from clinic.upload.state import Kept, Memory, name_of
 from clinic.upload.uploader import refusal
 
 

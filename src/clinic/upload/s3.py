@@ -9,9 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from clinic.errors import BadBundle, ItemError, Refused
 from clinic.upload.door import AGAIN, Reply, Stretch, final
 from clinic.upload.flow import passing_trouble, retry_after
-from clinic.upload.memory import Done, Kept, Memory, name_of
 from clinic.upload.outgoing import Agreed, Sent
 from clinic.upload.put import md5_of
+from clinic.upload.state import Done, Kept, Memory, name_of
 from clinic.upload.stores import Store, no_store, tag
 from clinic.upload.uploader import refusal
 

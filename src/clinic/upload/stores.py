@@ -14,9 +14,9 @@ from clinic.secret import Secret
 from clinic.units import MIB
 from clinic.upload.door import Door, Reply, Route, Stretch
 from clinic.upload.flow import Flow
-from clinic.upload.memory import Done
 from clinic.upload.put import require_within
-from clinic.upload.sign import Call, Headers, Keys, Presigned
+from clinic.upload.s3_keys import Call, Headers, Keys, Presigned
+from clinic.upload.state import Done
 
 LEAST_PART = 8 * MIB
 """Bytes of a part; S3 takes none below 5 MiB but the last."""

@@ -8,8 +8,8 @@ from typing import Protocol
 from clinic.errors import BadBundle, ClinicError, Refused, Unreachable
 from clinic.units import human_size
 from clinic.upload.door import Reply, clock_difference
-from clinic.upload.memory import Kept
 from clinic.upload.outgoing import Agreed, Sent
+from clinic.upload.state import Kept
 
 CLOCK = 300.0
 """Seconds by which two clocks may differ before that is worth a word."""

@@ -15,7 +15,7 @@ from tests.lab.own_sshd import Sshd
 from clinic.cluster.model import Cluster, Machine
 from clinic.errors import Failed
 from clinic.host.ssh.askpass import Asker, topics
-from clinic.host.ssh.login import Login
+from clinic.host.ssh.command_line import Login
 from clinic.run.doors import Common
 from clinic.run.reach import People, Reach, Ssh
 from clinic.secret import Secret, SecretRegister

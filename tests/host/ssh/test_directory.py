@@ -22,8 +22,8 @@ from pathlib import Path
 from clinic.deadline import Deadline
 from clinic.host.ssh.directory import make
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.login import Login
-from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.host.ssh.command_line import Login
+from clinic.host.ssh.traffic import Bucket, HostMeter
 port, key, known, log, nap, user = sys.argv[1:]
 directory = make()
 options = ("GlobalKnownHostsFile=/dev/null",)

@@ -17,8 +17,8 @@ from tests.lab.wire import Wire
 
 from clinic.deadline import Deadline
 from clinic.errors import ItemError, Retryable, TimedOut
+from clinic.host.ssh.command_line import Login
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.login import Login
 from clinic.outcome import Reason
 from clinic.units import MIB
 

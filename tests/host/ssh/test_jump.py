@@ -13,8 +13,8 @@ from tests.host.ssh.conftest import drained
 from tests.lab.own_sshd import Serve, Sshd
 
 from clinic.deadline import Deadline
+from clinic.host.ssh.command_line import Login
 from clinic.host.ssh.hostkeys import scan
-from clinic.host.ssh.login import Login
 
 pytestmark = pytest.mark.lab
 FAKE_TIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")

@@ -17,8 +17,8 @@ from tests.lab.own_sshd import Serve, Sshd
 
 from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Retryable
+from clinic.host.ssh.command_line import Login
 from clinic.host.ssh.host import SSHHost
-from clinic.host.ssh.login import Login
 from clinic.outcome import Reason
 
 pytestmark = pytest.mark.lab

@@ -17,10 +17,10 @@ from clinic.host.descendants import MARK
 from clinic.host.process import PIECE
 from clinic.host.ssh import shell as module
 from clinic.host.ssh.host import parse_tools
-from clinic.host.ssh.meter import Bucket, HostMeter
+from clinic.host.ssh.quoting import command, script
 from clinic.host.ssh.script import BOOT
 from clinic.host.ssh.shell import Ended, RemoteShell
-from clinic.host.ssh.words import command, script
+from clinic.host.ssh.traffic import Bucket, HostMeter
 
 SHELLS = ("dash", "bash", "busybox sh")
 Begin = Callable[..., RemoteShell]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clinic.deadline import Deadline
 from clinic.errors import Cancelled, ItemError, Retryable, Skip, TimedOut
-from clinic.host.ssh.login import Login, arguments, command, environment, parse_settings
+from clinic.host.ssh.command_line import Login, arguments, command, environment, parse_settings
 from clinic.host.ssh.refusal import OWN_FAILURE, is_passing, no_shell, refusal, shown
 from clinic.host.ssh.script import BOOT
 from clinic.host.ssh.shell import LEAVE, Ended, Meter, RemoteShell

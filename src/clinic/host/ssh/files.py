@@ -12,8 +12,8 @@ from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Retryable, Skip
 from clinic.host.base import FileInfo
 from clinic.host.globs import kind_of
-from clinic.host.ssh.words import glob_word as as_word
-from clinic.host.ssh.words import is_glob, plain_prefixes, script, word, words
+from clinic.host.ssh.quoting import glob_word as as_word
+from clinic.host.ssh.quoting import is_glob, plain_prefixes, script, word, words
 from clinic.host.walk import MAX_LINKS, PSEUDO, check_path, shown
 from clinic.outcome import Reason
 

@@ -12,14 +12,14 @@ from clinic.deadline import Deadline
 from clinic.errors import Failed, ItemError, Skip, TimedOut
 from clinic.formats.compressed import Packing
 from clinic.host.base import FileInfo, Host, Process, Reader
+from clinic.host.ssh.command_line import Login
 from clinic.host.ssh.connection import Connection, Facts
 from clinic.host.ssh.files import Answer, Files
-from clinic.host.ssh.login import Login
-from clinic.host.ssh.meter import HostMeter
+from clinic.host.ssh.node_load import LOOK, Gate, Thresholds
 from clinic.host.ssh.process import SSHProcess
+from clinic.host.ssh.quoting import command, script
 from clinic.host.ssh.reader import LARGEST, Hands, open_file
-from clinic.host.ssh.strain import LOOK, Gate, Thresholds
-from clinic.host.ssh.words import command, script
+from clinic.host.ssh.traffic import HostMeter
 from clinic.host.walk import shown
 from clinic.outcome import Reason
 from clinic.units import KIB, human_size

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinic.errors import ItemError
+from clinic.host.ssh.command_line import Login, environment, through
 from clinic.host.ssh.connection import settings_of
-from clinic.host.ssh.login import Login, environment, through
 from clinic.host.ssh.refusal import shown
 
 SCAN_SECONDS = 3

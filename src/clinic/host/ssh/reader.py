@@ -14,8 +14,8 @@ from clinic.host.base import Process, Reader
 from clinic.host.keys import is_key, is_key_name
 from clinic.host.reader import NO_ANSWER, SPECIAL
 from clinic.host.ssh.files import NOT_REGULAR, Answer, Ask, Files, Looked
+from clinic.host.ssh.quoting import script, word
 from clinic.host.ssh.script import BLOCK, HEAD
-from clinic.host.ssh.words import script, word
 from clinic.host.walk import PSEUDO, check_path, shown
 from clinic.outcome import Reason
 from clinic.units import KIB, MIB

@@ -6,7 +6,7 @@ import re
 import shlex
 
 from clinic.errors import Failed, ItemError, Retryable
-from clinic.host.ssh.login import Login
+from clinic.host.ssh.command_line import Login
 from clinic.outcome import Reason
 
 OWN_FAILURE = 255
