@@ -38,10 +38,13 @@ COMMANDS: tuple[Rule, ...] = (
     ),
     Rule(
         "user-option",
-        "A user and password in one option",
-        r"--(?:proxy-)?user(?:=|[ \t]{1,8})\\{0,3}[\"']?[A-Za-z_][\w.@\-]{0,63}:",
+        "A user and password in one option or variable",
+        r"(?:--(?:proxy-|etcd-)?user|\bETCDCTL_USER)(?:=|[ \t]{1,8})\\{0,3}[\"']?[A-Za-z_][\w.@\-]{0,63}:",
         Take.VALUE,
-        masks=(("etcdctl --user root:hunter2 get x", "etcdctl --user root:*** get x"),),
+        masks=(
+            ("etcdctl --user root:hunter2 get x", "etcdctl --user root:*** get x"),
+            ("ETCDCTL_USER=root:hunter2 etcdctl get x", "ETCDCTL_USER=root:*** etcdctl get x"),
+        ),
         keeps=("mysqld --user=mysql --port=1", "docker run --user 1000:1000x x --user root:"),
     ),
     Rule(
@@ -51,6 +54,14 @@ COMMANDS: tuple[Rule, ...] = (
         Take.VALUE,
         masks=(("requirepass foobared1\n", "requirepass ***\n"),),
         keeps=("# requirepass is not set\n", "bindpw \n"),
+    ),
+    Rule(
+        "ldif",
+        "The password of an entry of LDAP, which LDIF has as it is or in base64",
+        r"(?i:\buserpassword)::?[ \t]{1,8}",
+        Take.VALUE,
+        masks=(("userPassword:: aHVudGVyMg==\n", "userPassword:: ***\n"),),
+        keeps=("userPassword:\n", "access to attrs=userPassword by self write"),
     ),
     Rule(
         "netrc",

@@ -29,7 +29,7 @@ NOUN = (
 """RE2: the end of a key that may name a secret; `kind_of` then decides over the whole key."""
 
 SUFFIX = (
-    r"(?i:[_.\-]?(?:\d{1,3}|hash|b64|base64|enc|encrypted|encoded|value|text|string|plain|plaintext|data))?"
+    r"(?i:[_.\-]?(?:\d{1,3}|hash|b64|base64|enc|encrypted|encoded|value|text|string|plain|plaintext|data|blob))?"
     r"(?:\[\w{0,8}\])?"
 )
 """RE2: what may follow the noun without changing what the value is."""
@@ -70,7 +70,9 @@ class Where(enum.Enum):
 
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+")
-_NO_CHANGE = frozenset("hash b base enc encrypted encoded value text string plain plaintext data".split())
+_NO_CHANGE = frozenset(
+    "hash b base enc encrypted encoded value text string plain plaintext data blob".split()
+)
 # Directives that name where a secret is, or that there is none.
 _OTHERS = frozenset(
     "loadcredential loadcredentialencrypted importcredential conditioncredential nopasswd".split()

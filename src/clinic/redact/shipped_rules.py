@@ -40,6 +40,7 @@ _KEYS = (
             ("password\x1b[0m=\x1b[32mhunter2\x1b[0m x", "password\x1b[0m=\x1b[32m***\x1b[0m x"),
             ("password\u00a0=\u00a0hunter2", "password\u00a0=\u00a0***"),
             ("token=/Zq1Xy/x secret=/Zq1Xy", "token=*** secret=***"),
+            ('gcs.credentials-blob = "hunter2 x"', 'gcs.credentials-blob = "***"'),
         ),
         keeps=(
             "max_password_errors = 3", "token-limit = 1000", "key-prefix = abc", "password_lifetime = 0",
@@ -191,9 +192,12 @@ _ADDRESSES = (
     Rule(
         "signed-url",
         "The signature of an address that opens a store",
-        r"[?&](?i:(?:x-(?:amz|goog|oss)-)?(?:signature|credential)|sig)=",
+        r"(?:[?&](?i:signature|credential|sig)|(?i:\bx-(?:amz|goog|oss)-(?:signature|credential)))=",
         Take.VALUE,
-        masks=(("https://a.blob.x/c?sv=2022&sig=ab%2Bc%3D&se=1", "https://a.blob.x/c?sv=2022&sig=***&se=1"),),
+        masks=(
+            ("https://a.blob.x/c?sv=2022&sig=ab%2Bc%3D&se=1", "https://a.blob.x/c?sv=2022&sig=***&se=1"),
+            ("canonical: X-Amz-Signature=0a1b2c, retry", "canonical: X-Amz-Signature=***, retry"),
+        ),
         keeps=("/x?signal=9", "?signature="),
     ),
 )
@@ -268,6 +272,20 @@ _STATEMENTS = (
     ),
 )  # fmt: skip
 
+_FUNCTIONS = (
+    Rule(
+        "sql-aes-key",
+        "The key of AES_ENCRYPT and AES_DECRYPT",
+        rf"(?i:\baes_(?:en|de)crypt){_MAY}\({_MAY}(?:\\{{0,7}}'[^']{{0,200}}'|\\{{0,7}}\"[^\"]{{0,200}}\"|[^(),'\"]{{1,200}}){_MAY},{_MAY}",
+        Take.QUOTED,
+        masks=(
+            ("select aes_decrypt(c, 'hunter2')", "select aes_decrypt(c, '***')"),
+            ("AES_ENCRYPT('text', 'hunter2')", "AES_ENCRYPT('text', '***')"),
+        ),
+        keeps=("select aes_decrypt(c, k)", "aes_encrypt needs a key, 'x'"),
+    ),
+)
+
 _HEADERS = (
     Rule(
         "mysql-temporary-password",
@@ -337,5 +355,7 @@ _PACKED = Rule(
     keeps=('{"start_key":"7480000000000000FF5F728000000000000001FA"}',),
 )  # fmt: skip
 
-SHIPPED = RuleSet("1", (*SHAPES, *_KEYS, *_ADDRESSES, *_STATEMENTS, *COMMANDS, *_HEADERS, _PACKED))
+SHIPPED = RuleSet(
+    "1", (*SHAPES, *_KEYS, *_ADDRESSES, *_STATEMENTS, *_FUNCTIONS, *COMMANDS, *_HEADERS, _PACKED)
+)
 """What every run begins with. The version grows with every change of a rule."""
