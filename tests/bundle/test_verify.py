@@ -1,4 +1,4 @@
-"""Every broken or hostile bundle in `tests/hostile_bundles` is refused, with exactly the lines that name its defects."""
+"""Every bundle in `tests/hostile_bundles` is refused, with exactly the lines that name its defects."""
 
 from __future__ import annotations
 

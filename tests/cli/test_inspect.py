@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.cli.made import make_bundle
 
 from clinic.bundle.journal import Header
 from clinic.bundle.manifest import ClusterFacts, Run, WindowFacts
@@ -43,26 +43,7 @@ LINUX_ONLY = ("fcntl", "pwd", "grp", "resource", "termios", "psutil")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle, made once."""
     folder = tmp_path_factory.mktemp("made")
-    document = {"name": "made", "category": "debug", "summary": "for a test", "items": ITEMS}
-    (folder / "made.yaml").write_text(yaml.safe_dump(document))
-    words = [
-        "collect",
-        "local",
-        "-y",
-        "--collector",
-        "./made.yaml",
-        "--include",
-        "made",
-        "-o",
-        "bundle",
-        "--case",
-        "12345",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "clinic", *words], cwd=folder, capture_output=True, check=False
-    )
-    assert done.returncode == 3, done.stderr.decode()
-    return folder / "bundle"
+    return make_bundle(folder, ITEMS, "--case", "12345", code=3)
 
 
 @pytest.fixture

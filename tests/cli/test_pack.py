@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
+from tests.cli.made import make_bundle
 
 from clinic.cli.main import run
 from clinic.container.split import SMALLEST
@@ -29,14 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"path": "small.txt", "command": ["echo", "small"]},
         {"path": "other.txt", "command": ["echo", "other"]},
     ]
-    document = {"name": "made", "category": "debug", "summary": "for a test", "items": items}
-    (folder / "made.yaml").write_text(yaml.safe_dump(document))
-    words = ["collect", "local", "-y", "--collector", "./made.yaml", "--include", "made", "-o", "bundle"]
-    done = subprocess.run(
-        [sys.executable, "-m", "clinic", *words], cwd=folder, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return folder / "bundle"
+    return make_bundle(folder, items)
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
+from tests.cli.made import make_bundle
 
 from clinic.bundle import verify
 from clinic.bundle.journal import Header
@@ -28,14 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle, made once."""
     folder = tmp_path_factory.mktemp("made")
     items = [{"path": f"item{number}.txt", "command": ["echo", str(number)]} for number in range(3)]
-    document = {"name": "made", "category": "debug", "summary": "for a test", "items": items}
-    (folder / "made.yaml").write_text(yaml.safe_dump(document))
-    words = ["collect", "local", "-y", "--collector", "./made.yaml", "--include", "made", "-o", "bundle"]
-    done = subprocess.run(
-        [sys.executable, "-m", "clinic", *words], cwd=folder, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return folder / "bundle"
+    return make_bundle(folder, items)
 
 
 @pytest.fixture

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
+from tests.cli.made import make_bundle
 
 from clinic.bundle.journal import Header
 from clinic.bundle.reader import Bundle
@@ -31,14 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"path": "big.txt", "command": ["seq", "100000"]},
         {"path": "small.txt", "command": ["echo", "small"]},
     ]
-    document = {"name": "made", "category": "debug", "summary": "for a test", "items": items}
-    (folder / "made.yaml").write_text(yaml.safe_dump(document))
-    words = ["collect", "local", "-y", "--collector", "./made.yaml", "--include", "made", "-o", "bundle"]
-    done = subprocess.run(
-        [sys.executable, "-m", "clinic", *words], cwd=folder, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return folder / "bundle"
+    return make_bundle(folder, items)
 
 
 @pytest.fixture

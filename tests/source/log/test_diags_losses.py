@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.source.log.test_files import HOUR, NOON, SomeDoors, entries, entry, of, read, written
+from tests.source.log.conftest import HOUR, SomeDoors, entries, entry, of, written
+from tests.source.log.test_files import read
 
 from clinic.errors import Partial
-from clinic.window import Window
-
-
-@pytest.fixture(autouse=True)
-def window(doors: SomeDoors) -> Window:
-    """From one o'clock to two."""
-    doors.window = Window(NOON + timedelta(hours=1), NOON + timedelta(hours=2))
-    return doors.window
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import gzip
 import os
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.source.log.conftest import HOUR, NOON, ReadParts, SomeDoors, entries, entry, of, written
 
 from clinic.deadline import Deadline
 from clinic.errors import ItemError, Partial
@@ -19,66 +18,10 @@ from clinic.formats.coverage import read_told
 from clinic.host.base import Reader
 from clinic.host.local import LocalHost
 from clinic.outcome import Reason
-from clinic.source.base import Doors, Gap, Ran, Source
+from clinic.source.base import Gap, Source
 from clinic.source.log.window import LogWindow
 from clinic.units import MIB
 from clinic.window import Window
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-HOUR = 3600
-
-
-class SomeDoors(Doors, Protocol):
-    """What the fixture `doors` gives."""
-
-    window: Window  # pyright: ignore[reportIncompatibleMethodOverride] # the test sets it
-    deadline: Deadline  # pyright: ignore[reportIncompatibleMethodOverride] # the test sets it
-    done: list[Ran]
-
-
-ReadParts = Callable[[Source], dict[str, bytes | Reason]]
-
-
-def entry(second: float, text: str = "x") -> bytes:
-    """An entry written so many seconds after noon."""
-    moment = NOON + timedelta(seconds=second)
-    return f"[{moment:%Y/%m/%d %H:%M:%S}.{moment.microsecond // 1000:03} +00:00] [INFO] [x.go:1] [{text}]\n".encode()
-
-
-def entries(start: int, end: int, step: int = 10) -> bytes:
-    """One every `step` seconds, from `start` to before `end`."""
-    return b"".join(entry(second) for second in range(start, end, step))
-
-
-def touched(path: Path, second: float) -> Path:
-    """The file as if it had changed last so many seconds after noon."""
-    moment = (NOON + timedelta(seconds=second)).timestamp()
-    os.utime(path, (moment, moment))
-    return path
-
-
-def written(path: Path, data: bytes, second: float) -> Path:
-    """A file that changed last so many seconds after noon."""
-    path.write_bytes(data)
-    return touched(path, second)
-
-
-@pytest.fixture
-def log(place: Path) -> Path:
-    """Where a log is written."""
-    return place / "tidb.log"
-
-
-@pytest.fixture(autouse=True)
-def window(doors: SomeDoors) -> Window:
-    """From one o'clock to two."""
-    doors.window = Window(NOON + timedelta(hours=1), NOON + timedelta(hours=2))
-    return doors.window
-
-
-def of(*logs: Path, **more: object) -> LogWindow:
-    """The source that is tried."""
-    return LogWindow("here", tuple(map(str, logs)), **more)  # type: ignore[arg-type] # fields by name
 
 
 def read(source: Source, doors: SomeDoors) -> tuple[dict[str, bytes], ItemError | None]:

@@ -9,81 +9,22 @@ import pwd
 import stat
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import zstandard
+from tests.source.log.conftest import HOUR, ReadParts, SomeDoors, entries, entry, of, written
 
-from clinic.deadline import Deadline
 from clinic.errors import ItemError, Partial, Skip
 from clinic.outcome import Reason
-from clinic.source.base import Chunk, Doors, Gap, Part, Ran, Source
+from clinic.source.base import Chunk, Gap, Part, Source
 from clinic.source.log.file import UNTIMED
 from clinic.source.log.window import LogWindow
 from clinic.units import KIB, MIB
-from clinic.window import Window
 
 LOADED = (grp, pwd)
 """Before a child becomes another user, who may not read where Python lies."""
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-HOUR = 3600
-
-
-class SomeDoors(Doors, Protocol):
-    """What the fixture `doors` gives."""
-
-    window: Window  # pyright: ignore[reportIncompatibleMethodOverride] # the test sets it
-    deadline: Deadline  # pyright: ignore[reportIncompatibleMethodOverride] # the test sets it
-    done: list[Ran]
-
-
-ReadParts = Callable[[Source], dict[str, bytes | Reason]]
-
-
-@lru_cache(maxsize=1 << 16)
-def entry(second: float, text: str = "x", zone: timezone = timezone.utc) -> bytes:
-    """An entry written so many seconds after noon."""
-    moment = (NOON + timedelta(seconds=second)).astimezone(zone)
-    offset = moment.strftime("%z")
-    return (
-        f"[{moment:%Y/%m/%d %H:%M:%S}.{moment.microsecond // 1000:03} {offset[:3]}:{offset[3:]}]"
-        f" [INFO] [x.go:1] [{text}]\n"
-    ).encode()
-
-
-def entries(start: int, end: int, step: int = 10) -> bytes:
-    """One every `step` seconds, from `start` to before `end`."""
-    return b"".join(entry(second) for second in range(start, end, step))
-
-
-def written(path: Path, data: bytes, second: float) -> Path:
-    """A file that changed last so many seconds after noon."""
-    path.write_bytes(data)
-    moment = (NOON + timedelta(seconds=second)).timestamp()
-    os.utime(path, (moment, moment))
-    return path
-
-
-@pytest.fixture
-def log(place: Path) -> Path:
-    """Where a log is written."""
-    return place / "tidb.log"
-
-
-@pytest.fixture(autouse=True)
-def window(doors: SomeDoors) -> Window:
-    """From one o'clock to two."""
-    doors.window = Window(NOON + timedelta(hours=1), NOON + timedelta(hours=2))
-    return doors.window
-
-
-def of(*logs: Path, **more: object) -> LogWindow:
-    """The source that is tried."""
-    return LogWindow("here", tuple(map(str, logs)), **more)  # type: ignore[arg-type] # fields by name
 
 
 class Got:
