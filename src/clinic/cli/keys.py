@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from clinic.cli.output import say
+from clinic.errors import UsageError
 from clinic.newfile import NewFile
 from clinic.read.keyfile import exported, take_in
 from clinic.read.privatemap import PrivateMap
@@ -49,6 +51,8 @@ def export(cluster: str, file: Path) -> int:
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return 0
+    if os.path.lexists(file):
+        raise UsageError(f"can't write {file}: it is there already", hint="name a new file")
     with NewFile(file) as new:
         new.write(data)
         new.keep()
