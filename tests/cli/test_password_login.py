@@ -92,7 +92,7 @@ def test_one_answer_opens_all(servers: tuple[Sshd, Sshd], asker: Callable[..., A
     assert failures(servers) == before
 
 
-def test_a_wrong_one_is_tried_once_at_each_and_said(
+def test_a_wrong_one_is_tried_once_at_each_at_most_and_said(
     servers: tuple[Sshd, Sshd], asker: Callable[..., Asker]
 ) -> None:
     before = failures(servers)
@@ -102,7 +102,9 @@ def test_a_wrong_one_is_tried_once_at_each_and_said(
         assert "node does not let us in: " in error.message
         assert "no password was given" in error.message
         assert WRONG not in error.message + error.fix
-    assert [now - then for now, then in zip(failures(servers), before, strict=True)] == [1, 1]
+    tries = [now - then for now, then in zip(failures(servers), before, strict=True)]
+    # Where the first has refused it before the second asks, the second is told so, and tries nothing.
+    assert tries in ([1, 1], [1, 0], [0, 1])
 
 
 def test_no_answer_is_tried_nowhere(servers: tuple[Sshd, Sshd], asker: Callable[..., Asker]) -> None:
